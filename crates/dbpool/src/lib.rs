@@ -1,0 +1,1 @@
+//! Connection pools under stress, their hygiene, and the audit of the database.

@@ -1,0 +1,1 @@
+//! Who may see what: canaries, scanner, checkers, verdicts, and violations with their evidence.

@@ -1,0 +1,1 @@
+//! The system under test that Crosstalk ships: auth, gateway and agent.

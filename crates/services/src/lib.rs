@@ -1,0 +1,1 @@
+//! Starts, watches and stops real processes: PostgreSQL and the services under test.

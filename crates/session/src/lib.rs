@@ -1,0 +1,1 @@
+//! Scenario plan, target profile, codecs, login, WebSockets and virtual users.

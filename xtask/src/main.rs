@@ -1,0 +1,3 @@
+//! The Crosstalk commands.
+
+fn main() {}
