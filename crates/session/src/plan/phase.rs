@@ -1,0 +1,145 @@
+//! The phases: all users enter one together and leave it before the next begins.
+
+use std::time::Duration;
+
+use history::Round;
+
+use super::Scale;
+
+/// One phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Its number, counted from 0.
+    pub number: u16,
+    /// What happens in it.
+    pub kind: PhaseKind,
+    /// The round, if it is part of one; else 0.
+    pub round: Round,
+    /// Whether its ops count for performance.
+    pub measured: bool,
+    /// After this, those who are not done are counted, said, and not waited for.
+    pub limit: Duration,
+}
+
+/// What happens in a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PhaseKind {
+    /// Everybody registers and logs in over HTTP; some twice.
+    Login,
+    /// Everybody connects.
+    Connect,
+    /// Everybody creates threads of the same titles and posts secrets into them; rooms are made and filled.
+    Plant,
+    /// Members subscribe to their rooms and post there.
+    Join,
+    /// One user alone posts: the latency that the service has without load.
+    Solo,
+    /// Everybody posts at once, under equal request ids: with [`Self::Solo`], shows whether requests are serialised.
+    Burst,
+    /// Second sessions begin to end: log-out, expiry, revocation. What comes after them is seen in all later phases.
+    Leave,
+    /// A measured round.
+    Round,
+    /// Everybody cancels a reply while it streams.
+    Cancel,
+    /// Guests are taken into rooms and put out again while members post.
+    Membership,
+    /// Some drop their connection, miss events, come back and resume.
+    Reconnect,
+    /// What must be denied is tried.
+    Probe,
+    /// What an ended session must no longer be able to do is tried.
+    Boundary,
+    /// Everybody reads everything of its own.
+    ReadAll,
+    /// Nobody asks for anything: late frames come in.
+    Drain,
+    /// Connections are closed in order.
+    Close,
+}
+
+impl PhaseKind {
+    /// The name in histories and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Connect => "connect",
+            Self::Plant => "plant",
+            Self::Join => "join",
+            Self::Solo => "solo",
+            Self::Burst => "burst",
+            Self::Leave => "leave",
+            Self::Round => "round",
+            Self::Cancel => "cancel",
+            Self::Membership => "membership",
+            Self::Reconnect => "reconnect",
+            Self::Probe => "probe",
+            Self::Boundary => "boundary",
+            Self::ReadAll => "read-all",
+            Self::Drain => "drain",
+            Self::Close => "close",
+        }
+    }
+
+    /// How long it may take before those who are late are left behind, without what it takes by design.
+    fn slack(self, users: u32) -> Duration {
+        let each = |ms| Duration::from_millis(ms) * users;
+        match self {
+            // a password hash at production cost is 22 ms of one core
+            Self::Login => Duration::from_secs(10) + each(100),
+            Self::Connect => Duration::from_secs(6) + each(10),
+            Self::Plant | Self::Probe | Self::Boundary | Self::ReadAll => Duration::from_secs(12) + each(20),
+            Self::Drain | Self::Close => Duration::from_secs(3) + each(2),
+            _ => Duration::from_secs(6) + each(10),
+        }
+    }
+}
+
+const BEFORE: [PhaseKind; 7] = [
+    PhaseKind::Login,
+    PhaseKind::Connect,
+    PhaseKind::Plant,
+    PhaseKind::Join,
+    PhaseKind::Solo,
+    PhaseKind::Burst,
+    PhaseKind::Leave,
+];
+
+const AFTER: [PhaseKind; 8] = [
+    PhaseKind::Cancel,
+    PhaseKind::Membership,
+    PhaseKind::Reconnect,
+    PhaseKind::Probe,
+    PhaseKind::Boundary,
+    PhaseKind::ReadAll,
+    PhaseKind::Drain,
+    PhaseKind::Close,
+];
+
+/// All phases of a run.
+pub(super) fn all(scale: &Scale) -> Vec<Phase> {
+    let rounds = (1..=scale.rounds).map(|round| (PhaseKind::Round, Round(round)));
+    let apart = |kind: &PhaseKind| (*kind, Round(0));
+    let order = BEFORE
+        .iter()
+        .map(apart)
+        .chain(rounds)
+        .chain(AFTER.iter().map(apart));
+    (0..)
+        .zip(order)
+        .map(|(number, (kind, round))| one(scale, number, kind, round))
+        .collect()
+}
+
+fn one(scale: &Scale, number: u16, kind: PhaseKind, round: Round) -> Phase {
+    let measured = kind == PhaseKind::Round;
+    let by_design = if measured { scale.duration } else { Duration::ZERO };
+    Phase {
+        number,
+        kind,
+        round,
+        measured,
+        limit: by_design + kind.slack(scale.users),
+    }
+}
