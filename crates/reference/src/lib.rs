@@ -1,1 +1,8 @@
 //! The system under test that Crosstalk ships: auth, gateway and agent.
+pub mod agent;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod operator;
+pub mod pool;
+pub mod token;
