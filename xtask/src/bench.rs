@@ -1,0 +1,218 @@
+//! Runs the criterion groups of all crates and prints what they found as one table.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result, bail};
+use cargo_metadata::{Metadata, TargetKind};
+use serde::Deserialize;
+
+use crate::cli::BenchArgs;
+use crate::exit::Exit;
+use crate::{screen, workspace};
+
+/// `benchmark.json` of criterion.
+#[derive(Deserialize)]
+struct Named {
+    full_id: String,
+    throughput: Option<Throughput>,
+}
+
+/// What one iteration works through.
+#[derive(Deserialize)]
+enum Throughput {
+    Bytes(u64),
+    BytesDecimal(u64),
+    Bits(u64),
+    Elements(u64),
+    ElementsAndBytes { elements: u64, bytes: u64 },
+}
+
+/// `estimates.json` of criterion.
+#[derive(Deserialize)]
+struct Estimates {
+    mean: Estimate,
+}
+
+/// In nanoseconds an iteration.
+#[derive(Deserialize)]
+struct Estimate {
+    point_estimate: f64,
+    confidence_interval: Bounds,
+}
+
+/// Of 95 % confidence.
+#[derive(Deserialize)]
+struct Bounds {
+    lower_bound: f64,
+    upper_bound: f64,
+}
+
+/// Runs them, then prints.
+pub(crate) fn run(args: &BenchArgs) -> Result<Exit> {
+    let metadata = workspace::metadata()?;
+    let packages = with_benches(&metadata);
+    if packages.is_empty() {
+        bail!("no crate of the workspace has a bench");
+    }
+    let began = SystemTime::now();
+    let mut cargo = workspace::cargo();
+    cargo.arg("bench").arg("--benches");
+    for package in &packages {
+        cargo.args(["--package", package]);
+    }
+    cargo.arg("--").args(&args.filter);
+    if args.brief {
+        cargo.args([
+            "--warm-up-time",
+            "0.2",
+            "--measurement-time",
+            "0.5",
+            "--sample-size",
+            "10",
+        ]);
+    }
+    let status = cargo
+        .stdout(std::io::stderr())
+        .status()
+        .context("cannot run cargo")?;
+    if !status.success() {
+        bail!("the benches failed: cargo ended with {status}");
+    }
+    let rows = rows(metadata.target_directory.join("criterion").as_std_path(), began)?;
+    if rows.is_empty() {
+        bail!(
+            "no bench is named like `{}`",
+            args.filter.as_deref().unwrap_or_default()
+        );
+    }
+    screen::print(&table(&rows))?;
+    Ok(Exit::Done)
+}
+
+/// Packages that have a criterion bench.
+fn with_benches(metadata: &Metadata) -> Vec<String> {
+    let has = |package: &&cargo_metadata::Package| {
+        package
+            .targets
+            .iter()
+            .any(|target| target.kind.contains(&TargetKind::Bench))
+    };
+    metadata
+        .packages
+        .iter()
+        .filter(has)
+        .map(|package| package.name.to_string())
+        .collect()
+}
+
+/// Name, time, its interval, rate: of every bench that wrote its estimates since `began`.
+fn rows(criterion: &Path, began: SystemTime) -> Result<Vec<[String; 4]>> {
+    let mut rows = Vec::new();
+    let mut open = vec![criterion.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        open.extend(
+            entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|path| path.is_dir()),
+        );
+        let estimates = folder.join("estimates.json");
+        let fresh = || Some(estimates.metadata().ok()?.modified().ok()? >= began);
+        if folder.ends_with("new") && fresh() == Some(true) {
+            rows.push(row(&read(&folder.join("benchmark.json"))?, &read(&estimates)?));
+        }
+    }
+    rows.sort();
+    Ok(rows)
+}
+
+fn read<T: for<'a> Deserialize<'a>>(path: &PathBuf) -> Result<T> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", path.display()))
+}
+
+fn row(named: &Named, estimates: &Estimates) -> [String; 4] {
+    let mean = &estimates.mean;
+    let bounds = &mean.confidence_interval;
+    let per_s = |count: u64| count as f64 / mean.point_estimate * 1e9;
+    let rate = match named.throughput {
+        None => String::new(),
+        Some(Throughput::Elements(count)) => format!("{:.0} /s", per_s(count)),
+        Some(Throughput::Bits(bits)) => format!("{:.1} MB/s", per_s(bits) / 8e6),
+        Some(
+            Throughput::Bytes(bytes)
+            | Throughput::BytesDecimal(bytes)
+            | Throughput::ElementsAndBytes { bytes, .. },
+        ) => {
+            format!("{:.1} MB/s", per_s(bytes) / 1e6)
+        }
+    };
+    let interval = format!("{} to {}", time(bounds.lower_bound), time(bounds.upper_bound));
+    [named.full_id.clone(), time(mean.point_estimate), interval, rate]
+}
+
+/// Nanoseconds, in the unit that fits.
+fn time(ns: f64) -> String {
+    match ns {
+        ns if ns < 1e3 => format!("{ns:.1} ns"),
+        ns if ns < 1e6 => format!("{:.2} us", ns / 1e3),
+        ns if ns < 1e9 => format!("{:.2} ms", ns / 1e6),
+        ns => format!("{:.2} s", ns / 1e9),
+    }
+}
+
+fn table(rows: &[[String; 4]]) -> String {
+    let head = ["bench", "mean", "95 % interval", "rate"].map(str::to_owned);
+    let all = || std::iter::once(&head).chain(rows);
+    let width = |column: usize| all().map(|row| row[column].len()).max().unwrap_or(0);
+    let (name, mean, interval, rate) = (width(0), width(1), width(2), width(3));
+    let line = |[a, b, c, d]: &[String; 4]| format!("{a:name$}  {b:>mean$}  {c:>interval$}  {d:>rate$}");
+    all()
+        .map(line)
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bench(root: &Path, name: &str, throughput: &str, ns: f64) {
+        let folder = root.join(name).join("new");
+        fs::create_dir_all(&folder).unwrap();
+        let named = format!(r#"{{"full_id":"{name}","throughput":{throughput},"group_id":"x"}}"#);
+        fs::write(folder.join("benchmark.json"), named).unwrap();
+        let interval = format!(r#"{{"lower_bound":{},"upper_bound":{}}}"#, ns * 0.9, ns * 1.1);
+        let estimates = format!(r#"{{"mean":{{"point_estimate":{ns},"confidence_interval":{interval}}}}}"#);
+        fs::write(folder.join("estimates.json"), estimates).unwrap();
+    }
+
+    #[test]
+    fn one_table_of_what_was_just_measured() {
+        let root = tempfile::tempdir().unwrap();
+        bench(root.path(), "scan/clean", r#"{"Bytes":1024}"#, 512.0);
+        bench(root.path(), "histogram/record", r#"{"Elements":1}"#, 2_500.0);
+        bench(root.path(), "pool/checkout", "null", 3_000_000.0);
+        let rows = rows(root.path(), SystemTime::UNIX_EPOCH).unwrap();
+        insta::assert_snapshot!(table(&rows), @r"
+        bench                 mean         95 % interval         rate
+        histogram/record   2.50 us    2.25 us to 2.75 us    400000 /s
+        pool/checkout      3.00 ms    2.70 ms to 3.30 ms
+        scan/clean        512.0 ns  460.8 ns to 563.2 ns  2000.0 MB/s
+        ");
+    }
+
+    #[test]
+    fn what_was_measured_earlier_is_not_shown() {
+        let root = tempfile::tempdir().unwrap();
+        bench(root.path(), "scan/clean", "null", 1.0);
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        assert!(rows(root.path(), later).unwrap().is_empty());
+        assert!(rows(&root.path().join("none"), later).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,114 @@
+//! Builds the reference services with cargo, and says where their binaries are.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use cargo_metadata::Message;
+
+use crate::progress::Progress;
+use crate::workspace;
+
+/// The binaries of one build.
+#[derive(Debug)]
+pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
+
+/// Which build of the reference services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As one would ship it.
+    Plain,
+    /// With the planted leaks compiled in, apart from the plain one.
+    Mutants,
+}
+
+/// Lines of compiler output that an error carries at most.
+const ERROR_LINES_MAX: usize = 200;
+
+impl Binaries {
+    /// Builds what is not fresh; `offline` keeps cargo from the network.
+    pub(crate) fn build(build: Build, offline: bool, progress: &Progress) -> Result<Self> {
+        progress.stage("building the reference services");
+        let mut cargo = workspace::cargo();
+        cargo.args(["build", "--release", "--package", "reference", "--bins"]);
+        cargo.arg("--message-format=json-render-diagnostics");
+        if build == Build::Mutants {
+            let target = workspace::metadata()?.target_directory.join("mutants");
+            cargo.args(["--features", "mutants", "--target-dir", target.as_str()]);
+        }
+        if offline {
+            cargo.arg("--offline");
+        }
+        let mut child = cargo
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot run cargo")?;
+        let (binaries, said) = watch(&mut child, progress)?;
+        let status = child.wait().context("cannot wait for cargo")?;
+        if !status.success() {
+            bail!(
+                "cannot build the reference services: cargo ended with {status}\n{}",
+                said.join("\n")
+            );
+        }
+        Ok(Self(binaries))
+    }
+
+    /// The path of a binary.
+    pub(crate) fn path(&self, name: &str) -> Result<&Path> {
+        self.0
+            .get(name)
+            .map(PathBuf::as_path)
+            .with_context(|| format!("the reference package has no binary `{name}`"))
+    }
+
+    /// All of them, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.0.iter().map(|(name, path)| (name.as_str(), path.as_path()))
+    }
+}
+
+/// Reads both streams of cargo to their ends: the executables, and what it said besides progress.
+fn watch(child: &mut Child, progress: &Progress) -> Result<(BTreeMap<String, PathBuf>, Vec<String>)> {
+    let stdout = child.stdout.take().context("cargo has no stdout")?;
+    let stderr = child.stderr.take().context("cargo has no stderr")?;
+    std::thread::scope(|scope| {
+        let said = scope.spawn(|| follow(stderr, progress));
+        let binaries = executables(stdout);
+        let said = said.join().ok().context("the reader of cargo's output failed")?;
+        Ok((binaries?, said))
+    })
+}
+
+fn executables(stdout: impl Read) -> Result<BTreeMap<String, PathBuf>> {
+    let mut binaries = BTreeMap::new();
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        if let Message::CompilerArtifact(artifact) = message.context("cannot read cargo's messages")?
+            && let Some(path) = artifact.executable
+        {
+            binaries.insert(artifact.target.name, path.into_std_path_buf());
+        }
+    }
+    Ok(binaries)
+}
+
+/// Shows which crate is being compiled, and keeps the last lines of the rest.
+fn follow(stderr: impl Read, progress: &Progress) -> Vec<String> {
+    let mut said = Vec::new();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("Compiling"), Some(name)) => {
+                progress.stage(&format!("building the reference services: {name}"))
+            }
+            (Some("Finished" | "Blocking" | "Downloading" | "Downloaded" | "Updating"), _) => {}
+            _ => said.push(line),
+        }
+    }
+    let surplus = said.len().saturating_sub(ERROR_LINES_MAX);
+    said.split_off(surplus)
+}

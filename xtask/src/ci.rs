@@ -1,0 +1,126 @@
+//! Everything that must hold before a change lands, in the order in which a failure is cheapest to learn of.
+
+mod drill;
+mod step;
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::cli::CiArgs;
+use crate::exit::Exit;
+use crate::screen::{self, Paint};
+use step::{Step, Task};
+
+/// Runs the selected steps, all of them even if one fails.
+pub(crate) fn run(args: &CiArgs) -> Result<Exit> {
+    let selected =
+        |step: &Step| args.only.is_empty() || args.only.iter().any(|only| step.name.contains(only));
+    let steps: Vec<Step> = steps().into_iter().filter(selected).collect();
+    if args.list {
+        for step in &steps {
+            screen::print(step.name)?;
+        }
+        return Ok(Exit::Done);
+    }
+    let paint = Paint::for_stdout();
+    let began = Instant::now();
+    let mut failed = Vec::new();
+    for step in &steps {
+        screen::print(&format!("....    {}", step.name))?;
+        let began = Instant::now();
+        let outcome = step.run();
+        let seconds = began.elapsed().as_secs_f64();
+        match outcome {
+            Ok(said) => screen::print(&format!(
+                "{}  {:40} {seconds:7.1} s{said}",
+                paint.good("passed"),
+                step.name
+            ))?,
+            Err(error) => {
+                failed.push(step.name);
+                screen::print(&format!("{error:#}"))?;
+                screen::print(&format!(
+                    "{}  {:40} {seconds:7.1} s",
+                    paint.bad("failed"),
+                    step.name
+                ))?;
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    if !failed.is_empty() {
+        screen::print(&format!("failed: {}", failed.join(", ")))?;
+    }
+    screen::print(&format!("took {seconds:.1} s"))?;
+    screen::print(&format!(
+        "{} passed, {} failed",
+        steps.len() - failed.len(),
+        failed.len()
+    ))?;
+    Ok(if failed.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Error
+    })
+}
+
+fn steps() -> Vec<Step> {
+    let cargo = |name, arguments: &[&'static str]| Step {
+        name,
+        task: Task::Cargo(arguments.to_vec()),
+    };
+    let own = |name, arguments: &[&'static str]| Step {
+        name,
+        task: Task::Xtask(arguments.to_vec()),
+    };
+    let tests = if step::has_nextest() {
+        cargo("tests", &["nextest", "run", "--workspace", "--no-fail-fast"])
+    } else {
+        cargo(
+            "tests",
+            &[
+                "test",
+                "--workspace",
+                "--lib",
+                "--bins",
+                "--tests",
+                "--no-fail-fast",
+            ],
+        )
+    };
+    vec![
+        cargo("format", &["fmt", "--all", "--check"]),
+        own("tidy", &["tidy"]),
+        cargo(
+            "clippy",
+            &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        ),
+        cargo(
+            "clippy with mutants",
+            &[
+                "clippy",
+                "--package",
+                "reference",
+                "--all-targets",
+                "--features",
+                "mutants",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
+        cargo("docs", &["doc", "--workspace", "--no-deps"]),
+        tests,
+        cargo("doctests", &["test", "--workspace", "--doc"]),
+        own("e2e", &["e2e"]),
+        Step {
+            name: "mutants are out of plain builds",
+            task: Task::Own(drill::plain_builds_are_clean),
+        },
+        Step {
+            name: "mutants are caught",
+            task: Task::Own(drill::all_are_caught),
+        },
+    ]
+}

@@ -1,0 +1,272 @@
+//! What a user can type.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Do many users at once stay apart, and are they served fairly and fast?
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start real services, drive real users, judge what they saw.
+    E2e(Box<E2eArgs>),
+    /// Judge a finished run again, from its history alone.
+    Judge(JudgeArgs),
+    /// Measure the parts of the harness that run while users do.
+    Bench(BenchArgs),
+    /// Say what this machine lacks, and how to get it.
+    Doctor(DoctorArgs),
+    /// Everything that must hold before a change lands.
+    Ci(CiArgs),
+    /// Check the rules of the house: crate directions, file lengths, docs.
+    Tidy,
+    /// Owns the processes under test; not for people.
+    #[command(hide = true)]
+    Guard,
+}
+
+const E2E_EXAMPLES: &str = "\
+Examples:
+  cargo xtask e2e                                      twelve users, six checks, every gate
+  cargo xtask e2e --users 200 --tenants 10 --repeat 3  more users, three runs with seeds of their own
+  cargo xtask e2e --gate 'latency_p99 < 250ms' --gate 'throughput > 200/s'
+  cargo xtask e2e --only isolation --seed 7            one plane, a workload that is known
+  cargo xtask e2e --mutant cache-key-without-user      prove that a planted leak is caught
+
+Exit codes, the first that holds:
+  130, 143  interrupted by SIGINT, SIGTERM (10 if a violation was seen before)
+  10  violated: something of one user reached another    12  unknown: no evidence either way
+  1   the harness could not do its work                  11  a gate was missed
+  13  the services did not come up                       2   bad usage
+  0   all verdicts valid, all gates met";
+
+/// `e2e`.
+#[derive(Debug, Args)]
+#[command(after_help = E2E_EXAMPLES)]
+pub(crate) struct E2eArgs {
+    /// Virtual users, each with an account, tokens and connections of its own
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
+    pub(crate) users: u32,
+
+    /// Tenants that the users are spread over; no more than users
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
+    pub(crate) tenants: u32,
+
+    /// Measured rounds; consistency over them is gated by `round_spread`
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) rounds: u16,
+
+    /// Length of a round: a number with ms, s or m
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    pub(crate) duration: Duration,
+
+    /// Posts per second over all users, on a fixed schedule and timed from the intended start
+    /// [default: chosen by the plan]
+    #[arg(long, value_name = "PER_SECOND", value_parser = parse_rate)]
+    pub(crate) rate: Option<f64>,
+
+    /// Seed of the workload: one seed is one workload, not one interleaving [default: random, printed]
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+
+    /// Runs, one after the other; each gets a folder and, without --seed, a random seed of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) repeat: u32,
+
+    /// Run this plane alone; may be given again [default: all three]
+    #[arg(long, value_name = "PLANE", value_enum)]
+    pub(crate) only: Vec<Plane>,
+
+    /// A threshold on top of the floor, as in `latency_p99 < 250ms`; may be given again
+    #[arg(long = "gate", value_name = "EXPR")]
+    pub(crate) gates: Vec<String>,
+
+    /// Folder of the run; must be empty or not exist [default: .crosstalk/runs/<time>-<run>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Plant a leak in the reference services, firing at RATE (0 to 1) of its opportunities [default rate: 1]
+    #[arg(long, value_name = "NAME[:RATE]")]
+    pub(crate) mutant: Option<String>,
+
+    /// Never download anything: build with what is there, and use an installed PostgreSQL or none
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    /// Print the report as JSON on stdout, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// No progress: print the result alone
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    /// Finished runs to keep under .crosstalk/runs, this one included
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) keep: u32,
+
+    /// An existing PostgreSQL, as a role that may create databases and roles; the run's database is dropped after it
+    /// [default: a private cluster]
+    #[arg(long, value_name = "URL", env = "CROSSTALK_POSTGRES", hide_env_values = true)]
+    pub(crate) postgres: Option<String>,
+}
+
+/// Users and tenants are numbered in 20 bits of a canary.
+const MAX_USERS: i64 = 1 << 20;
+
+/// What a run can cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Plane {
+    /// Six checks: does anything of one user reach another?
+    Isolation,
+    /// Latency, throughput, fairness, connection time.
+    Performance,
+    /// Connection pools under stress, and their hygiene.
+    Dbpool,
+}
+
+impl Plane {
+    /// All, in the order of reports.
+    pub(crate) const ALL: [Self; 3] = [Self::Isolation, Self::Performance, Self::Dbpool];
+
+    /// As the history's header and the command line spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Isolation => "isolation",
+            Self::Performance => "performance",
+            Self::Dbpool => "dbpool",
+        }
+    }
+}
+
+/// `judge`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A history that is cut short, edited or missing is an error (exit 1), never a verdict.
+Exit codes are those of e2e.
+
+Example:
+  cargo xtask judge .crosstalk/runs/20260102-030405-1a2b3c")]
+pub(crate) struct JudgeArgs {
+    /// Folder of the run; only its history is read
+    #[arg(value_name = "RUN_DIR")]
+    pub(crate) run_dir: PathBuf,
+
+    /// Print the report as JSON on stdout, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Only groups whose name contains this [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) filter: Option<String>,
+
+    /// Fewer and shorter samples: a look, not a measurement
+    #[arg(long)]
+    pub(crate) brief: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Users that a run is meant to have: some limits depend on it
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
+    pub(crate) users: u32,
+}
+
+/// `ci`.
+#[derive(Debug, Args)]
+pub(crate) struct CiArgs {
+    /// Only steps whose name contains this; may be given again [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+
+    /// List the steps and stop
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// A number with a unit: `250ms`, `1.5s`, `2m`; at least a millisecond, at most an hour.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    const LONGEST: f64 = 3_600.0;
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| format!("`{number}` is not a number"))?;
+    let seconds = match unit {
+        "ms" => number / 1e3,
+        "s" => number,
+        "m" => number * 60.0,
+        "" => return Err("the unit is missing: ms, s or m".to_owned()),
+        other => return Err(format!("unknown unit `{other}`: ms, s or m")),
+    };
+    if !(0.001..=LONGEST).contains(&seconds) {
+        return Err("must be from 1ms to 60m".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// Ops per second: above 0, at most a million.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    const MOST: f64 = 1e6;
+    let rate: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if rate > 0.0 && rate <= MOST {
+        Ok(rate)
+    } else {
+        Err("must be above 0 and at most 1000000".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[track_caller]
+    fn check_duration(text: &str, expect: Result<u64, &str>) {
+        let expect = expect.map(Duration::from_millis).map_err(str::to_owned);
+        assert_eq!(parse_duration(text), expect, "{text}");
+    }
+
+    #[test]
+    fn durations() {
+        check_duration("250ms", Ok(250));
+        check_duration("1.5s", Ok(1_500));
+        check_duration("2m", Ok(120_000));
+        check_duration("1", Err("the unit is missing: ms, s or m"));
+        check_duration("1h", Err("unknown unit `h`: ms, s or m"));
+        check_duration("s", Err("`` is not a number"));
+        check_duration("0s", Err("must be from 1ms to 60m"));
+        check_duration("-1s", Err("must be from 1ms to 60m"));
+        check_duration("61m", Err("must be from 1ms to 60m"));
+        check_duration("nans", Err("`` is not a number"));
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(parse_rate("0.5"), Ok(0.5));
+        for bad in ["0", "-1", "nan", "inf", "x", "1e7"] {
+            assert!(parse_rate(bad).is_err(), "{bad}");
+        }
+    }
+}

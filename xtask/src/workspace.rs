@@ -1,0 +1,47 @@
+//! Where the workspace lies, and cargo within it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use cargo_metadata::{Metadata, MetadataCommand};
+
+/// The workspace that this binary was built from.
+pub(crate) fn root() -> PathBuf {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest
+        .parent()
+        .map_or_else(|| manifest.clone(), Path::to_path_buf)
+}
+
+/// Where runs are kept when nobody says otherwise.
+pub(crate) fn runs() -> PathBuf {
+    root().join(".crosstalk").join("runs")
+}
+
+/// Cargo, in the workspace: the very one that runs us, if cargo does.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// What cargo knows of the workspace's own packages.
+pub(crate) fn metadata() -> Result<Metadata> {
+    MetadataCommand::new()
+        .current_dir(root())
+        .no_deps()
+        .exec()
+        .with_context(|| format!("cannot read the workspace at {}", root().display()))
+}
+
+/// `path` as seen from the folder we were started in, if it lies under it: shorter to read and to paste.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    let short = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
+    match short {
+        Some(short) if !short.as_os_str().is_empty() => short.display().to_string(),
+        _ => path.display().to_string(),
+    }
+}
