@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Account, At, AuditRow, BoundaryKind, ChannelKind, Check, CloseCause, Conn, Identified, Inbound, Interval,
-    Invoked, Op, Outcome, PoolFigures, Probe, Replica, Room, RoomIssued, Round, RunHeader, Session, Token,
-    User,
+    Invoked, Op, Outcome, PoolFigures, Probe, Replica, Room, RoomIssued, Round, RunHeader, Session,
+    ThreadIssued, Token, User,
 };
 
 /// One event and when it was seen.
@@ -35,6 +35,9 @@ pub enum Fact<'a> {
     /// A room that the service created.
     #[serde(borrow)]
     RoomIssued(RoomIssued<'a>),
+    /// A thread that the service created for a user.
+    #[serde(borrow)]
+    ThreadIssued(ThreadIssued<'a>),
     /// A member came or went. `invoked.to` is the acknowledgement, [`At::NEVER`] if none came.
     Membership {
         /// Of this room.

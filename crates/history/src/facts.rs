@@ -143,6 +143,22 @@ pub struct RoomIssued<'a> {
     pub room_id: Cow<'a, str>,
 }
 
+/// See [`Fact::ThreadIssued`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThreadIssued<'a> {
+    /// The attempt that created it.
+    pub op: Op,
+    /// Over this connection.
+    pub conn: Conn,
+    /// Who asked for it.
+    pub owner: User,
+    /// The service's id.
+    #[serde(borrow)]
+    pub thread_id: Cow<'a, str>,
+    /// From the request to the id's arrival.
+    pub during: Interval,
+}
+
 /// See [`Fact::Token`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {

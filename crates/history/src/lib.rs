@@ -9,8 +9,8 @@ mod ids;
 pub use event::{Event, Fact};
 pub use facts::{
     Account, Audience, AuditRow, BoundaryKind, ChannelKind, Check, CloseCause, Identified, Inbound, Invoked,
-    Outcome, Part, PoolFigures, Probe, ProbeResult, Role, RoomIssued, RunHeader, Source, Step, Token,
-    TokenKind,
+    Outcome, Part, PoolFigures, Probe, ProbeResult, Role, RoomIssued, RunHeader, Source, Step, ThreadIssued,
+    Token, TokenKind,
 };
 pub use ids::{
     At, Conn, Fingerprint, Interval, Op, Place, Replica, Room, Round, Serial, Session, Tenant, User,
