@@ -1,0 +1,51 @@
+//! The rights of the services' database roles, as a table. The audit's are in [`crate::schema`]: it reads everything.
+
+/// Who is granted something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grantee {
+    /// The auth service.
+    Auth,
+    /// The gateways.
+    Gateway,
+}
+
+/// `GRANT rights ON on TO to`.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    /// The role.
+    pub to: Grantee,
+    /// The rights, with their columns where not all are meant.
+    pub rights: &'static str,
+    /// The table (or `sequence ...`, `function ...`).
+    pub on: &'static str,
+}
+
+const fn grant(to: Grantee, rights: &'static str, on: &'static str) -> Grant {
+    Grant { to, rights, on }
+}
+
+/// Every right of the services. What is not here is taken away by [`crate::schema::migrate`].
+pub const GRANTS: &[Grant] = &[
+    grant(Grantee::Auth, "select, insert", "tenants"),
+    grant(Grantee::Auth, "select, insert", "users"),
+    grant(
+        Grantee::Auth,
+        "select, insert, update (revoked_at, revoked_for), delete",
+        "sessions",
+    ),
+    grant(
+        Grantee::Auth,
+        "select, insert, update (spent_at)",
+        "refresh_tokens",
+    ),
+    grant(
+        Grantee::Gateway,
+        "select (session_id, tenant_id, user_id, expires_at, revoked_at)",
+        "sessions",
+    ),
+    grant(
+        Grantee::Gateway,
+        "select (user_id, tenant_id, name, email)",
+        "users",
+    ),
+];
