@@ -1,0 +1,23 @@
+//! Finds canaries in bytes, however they are dressed.
+//!
+//! A [`Scanner`] looks for a dozen constant needles: the marker, plain and encoded. Only at a hit does it decode.
+//! So its cost depends on the bytes alone, not on how many users, rooms or secrets there are.
+//!
+//! A [`StreamScanner`] keeps what a piece of a stream ended with, for canaries that a split hides. [`ids`] finds what
+//! the service made itself and what therefore holds no canary: UUIDs and tokens.
+
+mod decode;
+mod encoding;
+pub mod ids;
+mod layer;
+mod needles;
+mod reach;
+mod runs;
+mod scanner;
+mod settle;
+mod split;
+mod stream;
+
+pub use encoding::{Encoding, Layer};
+pub use scanner::{Hit, Medium, Scanned, Scanner};
+pub use stream::StreamScanner;

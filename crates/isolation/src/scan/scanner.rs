@@ -1,0 +1,283 @@
+//! The pass over the bytes.
+
+use std::ops::Range;
+
+use crate::canary::{Found, MARKER_LEN};
+
+use super::encoding::{Encoding, Layer};
+use super::layer::{Nature, View};
+use super::needles::{self, Needle};
+use super::reach::{self, Gathered};
+use super::runs::{BASE64, DUMP, Runs};
+use super::{decode, settle};
+
+/// Shortest run of base64 or hexadecimal characters that is decoded without a needle in it: a block that is encoded
+/// once more within; longer than a UUID.
+const RUN_MIN: usize = 40;
+/// Shortest list of integers or dump of bytes, in characters: twelve digits with separators.
+const DUMP_MIN: usize = 2 * decode::INTEGERS_MIN - 1;
+/// Bytes that one scan may decode, and as many again for each byte that it was handed.
+const DECODED_BASE: usize = 4 << 20;
+const DECODED_PER_BYTE: usize = 16;
+/// Hits that one scan reports.
+const HITS_MAX: usize = 65_536;
+
+/// What the bytes were declared to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// Text, known to be UTF-8.
+    Text,
+    /// Anything: what is neither text nor a known compression of it is counted as opaque.
+    Binary,
+}
+
+/// A canary, or the beginning of one, where it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// What was found.
+    pub found: Found,
+    /// How it was dressed.
+    pub encoding: Encoding,
+    /// Its first byte, counted from the beginning of what was handed in (of the whole stream, for a
+    /// [`StreamScanner`](super::StreamScanner)). Within base64, hexadecimal digits and compressed data it is an estimate.
+    pub offset: u64,
+    /// The byte after its last.
+    pub end: u64,
+    /// Whether it was planted in another run.
+    pub residue: bool,
+}
+
+/// What one scan yielded.
+#[derive(Clone, Copy, Debug)]
+pub struct Scanned<'a> {
+    /// By offset. Several copies of one canary side by side (the long form) are one hit.
+    pub hits: &'a [Hit],
+    /// Bytes that could not be looked into: neither text nor a known compression, or beyond a limit.
+    pub opaque: u64,
+}
+
+/// Finds canaries. Make one per worker and use it for everything: it keeps its buffers.
+///
+/// ```
+/// use history::{Audience, User};
+/// use isolation::canary::{Datum, Found, Mint};
+/// use isolation::scan::{Medium, Scanner};
+///
+/// let secret = Mint::new(User(7), 4711)?.mint(Audience::Owner, Datum::Secret)?;
+/// let frame = format!(r#"{{"ev":"thread.message","data":{{"body":"{}"}}}}"#, secret.long());
+/// let mut scanner = Scanner::new(4711);
+/// let scanned = scanner.scan(frame.as_bytes(), Medium::Text);
+/// assert_eq!(scanned.hits.len(), 1);
+/// assert_eq!(scanned.hits[0].found, Found::Whole(secret));
+/// assert_eq!(scanned.hits[0].encoding.to_string(), "plain");
+/// # Ok::<(), isolation::canary::MintError>(())
+/// ```
+#[derive(Debug)]
+pub struct Scanner {
+    run: u32,
+    hits: Vec<Hit>,
+    opaque: usize,
+    /// Bytes that may still be decoded.
+    budget: usize,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Scanner {
+    /// A scanner for canaries of `run`; those of other runs are residue.
+    #[must_use]
+    pub fn new(run: u32) -> Self {
+        Self {
+            run,
+            hits: Vec::new(),
+            opaque: 0,
+            budget: 0,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Finds all canaries in `bytes`, taken by themselves.
+    pub fn scan(&mut self, bytes: &[u8], medium: Medium) -> Scanned<'_> {
+        self.hits.clear();
+        self.opaque = 0;
+        self.budget = DECODED_BASE + DECODED_PER_BYTE * bytes.len();
+        let nature = match medium {
+            Medium::Text => Nature::Text,
+            Medium::Binary => Nature::Binary,
+        };
+        self.look(&View::top(bytes, nature));
+        settle::settle(&mut self.hits);
+        Scanned {
+            hits: &self.hits,
+            opaque: self.opaque as u64,
+        }
+    }
+
+    pub(super) fn hits(&self) -> &[Hit] {
+        &self.hits
+    }
+
+    pub(super) fn hits_mut(&mut self) -> &mut Vec<Hit> {
+        &mut self.hits
+    }
+
+    /// One pass over a view, and over what its layers hide.
+    fn look(&mut self, view: &View<'_>) {
+        let covered = self.needles(view);
+        if view.may_decode() {
+            self.runs(view, &covered);
+            self.dumps(view);
+        }
+    }
+
+    /// Looks for the needles; returns the ranges that are done with.
+    fn needles(&mut self, view: &View<'_>) -> Vec<Range<usize>> {
+        let mut covered: Vec<Range<usize>> = Vec::new();
+        for (at, needle) in needles::find(view.bytes) {
+            let floor = covered.last().map_or(0, |range| range.end);
+            if at < floor {
+                continue;
+            }
+            let range = match needle {
+                Needle::Plain => self.plain(view, at),
+                Needle::Reversed => self.gathered(view, &Gathered::reversed(view.bytes, at), Layer::Reversed),
+                Needle::Utf16 => self.gathered(view, &Gathered::wide(view.bytes, at), Layer::Utf16),
+                Needle::Hex if view.may_decode() => Some(self.hex(view, at)),
+                Needle::Base64 { phase } if view.may_decode() => Some(self.base64(view, at, phase, floor)),
+                Needle::Hex | Needle::Base64 { .. } => None,
+            };
+            covered.extend(range);
+        }
+        covered
+    }
+
+    fn plain(&mut self, view: &View<'_>, at: usize) -> Option<Range<usize>> {
+        let (found, span) = reach::read(view.bytes, at)?;
+        if !matches!(found, Found::Whole(_)) {
+            let split = Gathered::split(view.bytes, at).read();
+            if let Some((whole @ Found::Whole(_), span)) = split {
+                self.report(view, whole, Some(Layer::Split), &span);
+                return Some(span);
+            }
+        }
+        self.report(view, found, None, &span);
+        Some(span)
+    }
+
+    fn gathered(&mut self, view: &View<'_>, gathered: &Gathered, layer: Layer) -> Option<Range<usize>> {
+        let (found, span) = gathered.read()?;
+        self.report(view, found, Some(layer), &span);
+        Some(span)
+    }
+
+    fn hex(&mut self, view: &View<'_>, at: usize) -> Range<usize> {
+        let run = decode::hex_around(view.bytes, at..at + 2 * MARKER_LEN);
+        let from = run.start + (at - run.start) % 2;
+        self.decoded(view, Layer::Hex, from..run.end, |bytes, out| {
+            decode::hex(bytes, out)
+        });
+        run
+    }
+
+    /// Decodes around a base64 needle at `at`, which begins with character `phase` of a group.
+    fn base64(&mut self, view: &View<'_>, at: usize, phase: usize, floor: usize) -> Range<usize> {
+        let run = decode::base64_around(view.bytes, at..at, floor);
+        let before = decode::base64_characters(view.bytes, run.start..at);
+        let first = (phase + 3 * before) % 4;
+        self.base64_run(view, run.clone(), first);
+        run
+    }
+
+    fn base64_run(&mut self, view: &View<'_>, run: Range<usize>, phase: usize) -> bool {
+        self.decoded(view, Layer::Base64, run, |bytes, out| {
+            decode::base64(bytes, 0..bytes.len(), phase, out)
+        })
+    }
+
+    /// Decodes `range` of a view and looks at what comes out; returns whether that is text.
+    fn decoded(
+        &mut self,
+        view: &View<'_>,
+        layer: Layer,
+        range: Range<usize>,
+        decode: impl FnOnce(&[u8], &mut Vec<u8>),
+    ) -> bool {
+        if !self.charge(range.len()) {
+            return false;
+        }
+        let mut out = self.spare.pop().unwrap_or_default();
+        decode(&view.bytes[range.clone()], &mut out);
+        if out.len() >= MARKER_LEN {
+            self.look(&view.decoded(layer, range.start, range.end, &out));
+        }
+        let text = !out.is_empty()
+            && out
+                .iter()
+                .all(|byte| (b' '..=b'~').contains(byte) || byte.is_ascii_whitespace());
+        self.spare.push(out);
+        text
+    }
+
+    /// Takes `bytes` from the budget; what it does not allow is opaque.
+    fn charge(&mut self, bytes: usize) -> bool {
+        let allowed = bytes <= self.budget;
+        if allowed {
+            self.budget -= bytes;
+        } else {
+            self.opaque += bytes;
+        }
+        allowed
+    }
+
+    /// Decodes long runs in which no needle was found: what they hold may be encoded once more.
+    fn runs(&mut self, view: &View<'_>, covered: &[Range<usize>]) {
+        let mut runs = Runs::new(view.bytes, &BASE64, RUN_MIN);
+        let mut floor = 0;
+        while let Some(core) = runs.next() {
+            let done = covered.partition_point(|range| range.end <= core.start);
+            if covered.get(done).is_some_and(|range| range.start < core.end) {
+                continue;
+            }
+            if view.bytes[core.clone()].iter().all(u8::is_ascii_hexdigit) {
+                self.decoded(view, Layer::Hex, core, |bytes, out| decode::hex(bytes, out));
+                continue;
+            }
+            let run = decode::base64_around(view.bytes, core, floor);
+            floor = run.end;
+            runs.skip_to(floor);
+            for phase in [0, 3, 2, 1] {
+                if self.base64_run(view, run.clone(), phase) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Decodes lists of integers and dumps of bytes.
+    fn dumps(&mut self, view: &View<'_>) {
+        for run in Runs::new(view.bytes, &DUMP, DUMP_MIN) {
+            let bytes = &view.bytes[run.clone()];
+            if bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') {
+                continue;
+            }
+            self.decoded(view, Layer::Integers, run.clone(), decode::integers);
+            self.decoded(view, Layer::Hex, run, decode::dump);
+        }
+    }
+
+    fn report(&mut self, view: &View<'_>, found: Found, inner: Option<Layer>, span: &Range<usize>) {
+        if self.hits.len() == HITS_MAX {
+            self.opaque += span.len();
+            return;
+        }
+        let encoding = inner.map_or(view.dress, |layer| view.dress.then(layer));
+        let residue = found.run().is_some_and(|run| run != self.run);
+        let (offset, end) = (view.place(span.start) as u64, view.place(span.end) as u64);
+        self.hits.push(Hit {
+            found,
+            encoding,
+            offset,
+            end,
+            residue,
+        });
+    }
+}
