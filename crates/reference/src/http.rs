@@ -19,7 +19,7 @@ pub const CONNECTIONS_MAX: usize = 4096;
 /// From the first byte of a request (or from the end of the previous one) to the end of its headers.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no file descriptors left, say), so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves `router` until `shutdown`, then lets requests in progress finish.
 ///
@@ -47,7 +47,8 @@ pub async fn serve(listener: TcpListener, router: Router, mut shutdown: Shutdown
     graceful.shutdown().await;
 }
 
-async fn accept(
+/// Accepts a connection once there is a place for it.
+pub(crate) async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {

@@ -3,9 +3,11 @@
 //! [`wire`] is what the two say to each other, [`reply`] is the text and its pieces; [`client`] pools and pipelines,
 //! [`server`] takes requests, [`batch`] answers several at once.
 
+pub mod batch;
 pub mod client;
 mod link;
 pub mod reply;
+pub mod server;
 mod streams;
 pub mod wire;
 

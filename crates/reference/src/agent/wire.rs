@@ -52,9 +52,6 @@ pub enum Refusal {
     /// The stream id is in use on this connection.
     #[error("the stream id is in use")]
     DuplicateStream,
-    /// The connection takes no more of its replies.
-    #[error("the connection does not read its replies")]
-    SlowReader,
 }
 
 impl Refusal {
@@ -63,19 +60,13 @@ impl Refusal {
             Self::Busy => 1,
             Self::Overloaded => 2,
             Self::DuplicateStream => 3,
-            Self::SlowReader => 4,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [
-            Self::Busy,
-            Self::Overloaded,
-            Self::DuplicateStream,
-            Self::SlowReader,
-        ]
-        .into_iter()
-        .find(|refusal| refusal.code() == code)
+        [Self::Busy, Self::Overloaded, Self::DuplicateStream]
+            .into_iter()
+            .find(|refusal| refusal.code() == code)
     }
 }
 

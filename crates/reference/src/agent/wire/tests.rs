@@ -16,8 +16,7 @@ fn body() -> impl Strategy<Value = Body> {
         prop_oneof![
             Just(Refusal::Busy),
             Just(Refusal::Overloaded),
-            Just(Refusal::DuplicateStream),
-            Just(Refusal::SlowReader)
+            Just(Refusal::DuplicateStream)
         ]
         .prop_map(Body::Refusal),
     ]

@@ -1,0 +1,43 @@
+//! The agent: replies to messages.
+
+use std::sync::Arc;
+
+use clap::Parser;
+use reference::agent::batch::Batching;
+use reference::agent::server;
+use reference::config::{self, Ports, Shutdown};
+use reference::http;
+use reference::metrics::Metrics;
+use reference::operator::Operator;
+
+/// Reply to messages, streamed, in batches
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    ports: Ports,
+    #[command(flatten)]
+    batching: Batching,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    config::trace_to_stderr();
+    let shutdown = Shutdown::on_signals()?;
+    let metrics = Metrics::new();
+    let operator = Operator::new(
+        "agent",
+        Arc::clone(&metrics),
+        Arc::new(|| Box::pin(async { Ok(()) })),
+    );
+    let listeners = arguments.ports.listen().await?;
+    listeners.announce()?;
+    let serve = async {
+        tokio::join!(
+            server::serve(listeners.service, arguments.batching, metrics, shutdown.clone()),
+            http::serve(listeners.operator, operator.router(), shutdown.clone()),
+        )
+    };
+    shutdown.clone().bound(serve).await;
+    Ok(())
+}
