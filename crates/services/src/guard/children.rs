@@ -1,0 +1,234 @@
+//! The processes that a guard owns: started, stopped step by step, reaped.
+
+use std::collections::VecDeque;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use rustix::process::{Pid, WaitOptions, WaitStatus, kill_process, kill_process_group, wait};
+
+use crate::launch::INHERITED_ENV;
+use crate::{Exit, Launch, Signal, StopStep};
+
+/// How many processes a guard owns at most.
+const CHILDREN_MAX: usize = 256;
+
+struct Child {
+    name: String,
+    pid: Pid,
+    tier: u8,
+    steps: VecDeque<StopStep>,
+    /// When the present stop step's grace is over; `None` while nobody wants it stopped.
+    deadline: Option<Instant>,
+    asked: bool,
+    forced: bool,
+}
+
+/// A child that was reaped.
+pub(super) struct Reaped {
+    pub(super) name: String,
+    pub(super) exit: Exit,
+    pub(super) asked: bool,
+    pub(super) forced: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Children {
+    living: Vec<Child>,
+}
+
+impl Children {
+    pub(super) fn spawn(&mut self, launch: Launch) -> io::Result<i32> {
+        if self.living.len() >= CHILDREN_MAX {
+            return Err(io::Error::other(format!(
+                "{CHILDREN_MAX} processes run already, the limit"
+            )));
+        }
+        if self.find(&launch.name).is_some() {
+            return Err(io::Error::other("a process of that name runs already"));
+        }
+        let raw = start(&launch)?;
+        let pid = Pid::from_raw(raw).ok_or_else(|| io::Error::other("the system gave it no process id"))?;
+        self.living.push(Child {
+            name: launch.name,
+            pid,
+            tier: launch.tier,
+            steps: launch.stop.into(),
+            deadline: None,
+            asked: false,
+            forced: false,
+        });
+        Ok(raw)
+    }
+
+    fn find(&mut self, name: &str) -> Option<&mut Child> {
+        self.living.iter_mut().find(|child| child.name == name)
+    }
+
+    /// Begins to stop a child; a name that is not alive has its `Exited` report already behind it.
+    pub(super) fn stop(&mut self, name: &str) {
+        if let Some(child) = self.find(name) {
+            child.begin_stop();
+        }
+    }
+
+    pub(super) fn signal(&mut self, name: &str, signal: Signal) {
+        if let Some(child) = self.find(name) {
+            child.asked |= signal.ends();
+            child.send(signal);
+        }
+    }
+
+    /// Begins to stop the highest tier that lives; `false` if nobody lives.
+    pub(super) fn stop_highest_tier(&mut self) -> bool {
+        let Some(tier) = self.living.iter().map(|child| child.tier).max() else {
+            return false;
+        };
+        self.living
+            .iter_mut()
+            .filter(|child| child.tier == tier)
+            .for_each(Child::begin_stop);
+        true
+    }
+
+    pub(super) fn kill_all(&mut self) {
+        self.living.iter_mut().for_each(Child::kill);
+    }
+
+    /// The next instant at which a stop step runs out.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.living.iter().filter_map(|child| child.deadline).min()
+    }
+
+    /// Goes on to the next stop step where one has run out.
+    pub(super) fn escalate(&mut self, now: Instant) {
+        self.living
+            .iter_mut()
+            .filter(|child| child.deadline.is_some_and(|deadline| deadline <= now))
+            .for_each(Child::next_step);
+    }
+
+    /// Collects whoever has ended, adopted orphans included.
+    pub(super) fn reap(&mut self) -> Vec<Reaped> {
+        let mut reaped = Vec::new();
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            let (Some(at), Some(exit)) = (
+                self.living.iter().position(|child| child.pid == pid),
+                exit_of(status),
+            ) else {
+                continue;
+            };
+            let child = self.living.remove(at);
+            // What it left behind in its group goes with it; no such group is the good case.
+            let _ = kill_process_group(pid, rustix::process::Signal::KILL);
+            reaped.push(Reaped {
+                name: child.name,
+                exit,
+                asked: child.asked,
+                forced: child.forced,
+            });
+        }
+        reaped
+    }
+}
+
+impl Child {
+    fn begin_stop(&mut self) {
+        if self.deadline.is_none() {
+            self.asked = true;
+            self.next_step();
+        }
+    }
+
+    fn next_step(&mut self) {
+        match self.steps.pop_front() {
+            Some(step) => {
+                self.send(step.signal);
+                // A frozen process ends only once it is thawed.
+                self.send(Signal::Cont);
+                self.deadline = Some(Instant::now() + step.grace);
+            }
+            None => self.kill(),
+        }
+    }
+
+    fn kill(&mut self) {
+        self.asked = true;
+        self.forced = true;
+        self.deadline = None;
+        self.steps.clear();
+        let _ = kill_process_group(self.pid, rustix::process::Signal::KILL);
+    }
+
+    fn send(&self, signal: Signal) {
+        // It may have ended a moment ago; then its exit is reported next.
+        let _ = kill_process(self.pid, signal.raw());
+    }
+}
+
+/// Starts a process in a group of its own, out of reach of the terminal's signals.
+fn start(launch: &Launch) -> io::Result<i32> {
+    let log = OpenOptions::new().create(true).append(true).open(&launch.log)?;
+    let mut command = Command::new(&launch.program);
+    command
+        .args(&launch.args)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0);
+    command.env_clear();
+    command.envs(
+        INHERITED_ENV
+            .into_iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?))),
+    );
+    command.envs(launch.env.iter().map(|(name, value)| (name, value)));
+    if let Some(folder) = &launch.cwd {
+        command.current_dir(folder);
+    }
+    if let Some(account) = &launch.account {
+        // The standard library drops root's supplementary groups when it changes the user.
+        command.uid(account.uid).gid(account.gid);
+    }
+    // Not waited for through the handle: `Children::reap` collects every child of the guard.
+    let child = command.spawn()?;
+    i32::try_from(child.id()).map_err(io::Error::other)
+}
+
+fn exit_of(status: WaitStatus) -> Option<Exit> {
+    let code = status.exit_status().map(Exit::Code);
+    code.or_else(|| status.terminating_signal().map(Exit::Signal))
+}
+
+/// Kills the processes that the guard adopted when their parents died; `false` once it has no children left.
+#[cfg(target_os = "linux")]
+pub(super) fn kill_adopted() -> bool {
+    let me = rustix::process::getpid().as_raw_nonzero().get();
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return false;
+    };
+    let pids = processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let adopted = pids
+        .filter(|pid| parent_of(*pid) == Some(me))
+        .filter_map(Pid::from_raw);
+    adopted
+        .map(|pid| kill_process(pid, rustix::process::Signal::KILL))
+        .fold(false, |_some, _sent| true)
+}
+
+/// The fourth field of a process's `stat`; the second, its name, may hold anything but ends at the last `)`.
+#[cfg(target_os = "linux")]
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Orphans go to the system's first process here, not to the guard.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn kill_adopted() -> bool {
+    false
+}

@@ -1,0 +1,135 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Account, Signal};
+
+/// How long a service has to end after SIGTERM before its process group is killed.
+pub const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Variables of the harness that a service inherits; every other one is withheld, so that no credential of the
+/// harness reaches a service by accident.
+pub const INHERITED_ENV: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "RUST_BACKTRACE",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+];
+
+/// One step of stopping a process: a signal, and how long it has to end after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopStep {
+    /// Sent to the process itself, not its group.
+    pub signal: Signal,
+    /// When this has passed the next step follows; after the last one SIGKILL for the whole group.
+    pub grace: Duration,
+}
+
+/// What the guard is asked to start.
+///
+/// ```
+/// let auth = services::Launch::new("auth", "/opt/app/auth", "/var/log/app/auth.log")
+///     .args(["--bind", "127.0.0.1:0"])
+///     .env("DATABASE_URL", "postgres://…");
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Launch {
+    pub(crate) name: String,
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) env: Vec<(String, OsString)>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) log: PathBuf,
+    pub(crate) account: Option<Account>,
+    pub(crate) stop: Vec<StopStep>,
+    pub(crate) tier: u8,
+}
+
+impl Launch {
+    /// A process called `name` (unique among the living), whose standard output and error are appended to `log`.
+    pub fn new(name: impl Into<String>, program: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: None,
+            log: log.into(),
+            account: None,
+            stop: vec![StopStep {
+                signal: Signal::Term,
+                grace: STOP_GRACE,
+            }],
+            tier: 1,
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable, on top of [`INHERITED_ENV`].
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The folder it starts in; the harness's own by default.
+    #[must_use]
+    pub fn cwd(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cwd = Some(folder.into());
+        self
+    }
+
+    /// The account it runs under; the harness's own by default. Only root can choose.
+    #[must_use]
+    pub fn account(mut self, account: Option<Account>) -> Self {
+        self.account = account;
+        self
+    }
+
+    /// The steps of stopping it, before SIGKILL; SIGTERM and [`STOP_GRACE`] by default.
+    #[must_use]
+    pub fn stop(mut self, steps: impl Into<Vec<StopStep>>) -> Self {
+        self.stop = steps.into();
+        self
+    }
+
+    /// When everything stops, higher tiers go first, and those of one tier together; 1 by default. What others
+    /// depend on belongs in a lower tier.
+    #[must_use]
+    pub fn tier(mut self, tier: u8) -> Self {
+        self.tier = tier;
+        self
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that gets its standard output and error.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+}

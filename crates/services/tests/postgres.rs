@@ -1,0 +1,304 @@
+//! Private clusters, with a real server.
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, kill_process};
+use services::{Database, Error, Postgres, PostgresConfig, PostgresSource, Role, RoleOptions};
+use sqlx::Connection;
+use support::{Bench, PATIENCE, alive, cache, chain, connect, eventually};
+
+fn config(bench: &Bench, run: &str) -> PostgresConfig {
+    PostgresConfig::new(cache(), bench.path(run))
+}
+
+async fn start(bench: &Bench, run: &str) -> Postgres {
+    Postgres::start(config(bench, run), &bench.guard, |_| {})
+        .await
+        .unwrap()
+}
+
+async fn chat(postgres: &Postgres) -> (Role, Database) {
+    let owner = postgres
+        .create_role("owner", RoleOptions::default())
+        .await
+        .unwrap();
+    let database = postgres.create_database("chat", &owner).await.unwrap();
+    (owner, database)
+}
+
+#[tokio::test]
+async fn both_drivers_reach_a_database_by_its_url_and_its_owner_may_make_tables() {
+    let bench = Bench::new().await;
+    let postgres = start(&bench, "run").await;
+    let (owner, database) = chat(&postgres).await;
+    let url = postgres.url(&owner, &database);
+
+    let client = connect(&url).await.unwrap();
+    client
+        .batch_execute("create table notes (text text); insert into notes values ('kept')")
+        .await
+        .unwrap();
+    let mut other = sqlx::PgConnection::connect(&url).await.unwrap();
+    let text: String = sqlx::query_scalar("select text from notes")
+        .fetch_one(&mut other)
+        .await
+        .unwrap();
+    assert_eq!(text, "kept");
+    postgres.stop().await.unwrap();
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn roles_have_no_more_rights_than_they_were_given() {
+    let bench = Bench::new().await;
+    let postgres = start(&bench, "run").await;
+    let (owner, database) = chat(&postgres).await;
+    let gateway = postgres
+        .create_role("gateway", RoleOptions::default())
+        .await
+        .unwrap();
+    let audit = postgres
+        .create_role("audit", RoleOptions { bypass_rls: true })
+        .await
+        .unwrap();
+
+    let admin = connect(&postgres.admin_url(&database)).await.unwrap();
+    let sql =
+        "select rolsuper or rolcreatedb or rolcreaterole, rolbypassrls from pg_roles where rolname = $1";
+    for (role, bypass) in [(&owner, false), (&gateway, false), (&audit, true)] {
+        let row = admin.query_one(sql, &[&role.name()]).await.unwrap();
+        assert_eq!(
+            (row.get::<_, bool>(0), row.get::<_, bool>(1)),
+            (false, bypass),
+            "{role:?}"
+        );
+    }
+    let refused = connect(&postgres.url(&gateway, &database)).await.unwrap_err();
+    assert!(
+        chain(&refused).contains("permission denied for database"),
+        "until it is granted: {refused}"
+    );
+
+    let wrong = postgres.url(&owner, &database).replace(":5432", "x:5432");
+    assert!(connect(&wrong).await.is_err(), "another socket");
+    let stranger = postgres.url(&owner, &database).replace("owner:", "postgres:");
+    let refused = connect(&stranger).await.unwrap_err();
+    assert!(
+        chain(&refused).contains("password authentication failed"),
+        "{}",
+        chain(&refused)
+    );
+    postgres.stop().await.unwrap();
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_private_durable_against_process_death_and_as_wide_as_asked() {
+    let bench = Bench::new().await;
+    let mut config = config(&bench, "run");
+    config.connections = 42;
+    let postgres = Postgres::start(config, &bench.guard, |_| {}).await.unwrap();
+    let (_, database) = chat(&postgres).await;
+    let admin = connect(&postgres.admin_url(&database)).await.unwrap();
+    for (setting, value) in [
+        ("listen_addresses", ""),
+        ("fsync", "off"),
+        ("synchronous_commit", "on"),
+        ("full_page_writes", "off"),
+        ("max_connections", "45"),
+    ] {
+        let row = admin
+            .query_one("select current_setting($1)", &[&setting])
+            .await
+            .unwrap();
+        assert_eq!(row.get::<_, String>(0), value, "{setting}");
+    }
+    let rules = admin
+        .query(
+            "select distinct type || ' ' || auth_method from pg_hba_file_rules",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert!(
+        rules
+            .iter()
+            .all(|rule| rule.get::<_, String>(0).ends_with("scram-sha-256"))
+    );
+    assert!(
+        postgres.notes()[0].starts_with("PostgreSQL "),
+        "{:?}",
+        postgres.notes()
+    );
+    postgres.stop().await.unwrap();
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn an_acknowledged_commit_survives_a_server_that_is_killed() {
+    let bench = Bench::new().await;
+    let postgres = start(&bench, "run").await;
+    let (owner, database) = chat(&postgres).await;
+    let client = connect(&postgres.url(&owner, &database)).await.unwrap();
+    client
+        .batch_execute("create table notes (text text); insert into notes values ('kept')")
+        .await
+        .unwrap();
+
+    // The server restarts by itself after the death of a backend, and recovers from its log.
+    let admin = connect(&postgres.admin_url(&database)).await.unwrap();
+    let backend: i32 = admin
+        .query_one("select pg_backend_pid()", &[])
+        .await
+        .unwrap()
+        .get(0);
+    kill_process(Pid::from_raw(backend).unwrap(), rustix::process::Signal::KILL).unwrap();
+    let recovered = async {
+        while client.query_one("select 1", &[]).await.is_ok() {}
+        loop {
+            if let Ok(client) = connect(&postgres.url(&owner, &database)).await {
+                break client
+                    .query_one("select text from notes", &[])
+                    .await
+                    .unwrap()
+                    .get::<_, String>(0);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, recovered).await.unwrap();
+    assert_eq!(found, "kept");
+    postgres.stop().await.unwrap();
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn two_clusters_live_side_by_side_and_leave_nothing() {
+    let bench = Bench::new().await;
+    let other = Bench::new().await;
+    let (first, second) = tokio::join!(start(&bench, "run"), start(&other, "run"));
+    let (mut folders, mut segments) = (Vec::new(), Vec::new());
+    for (bench, postgres) in [(&bench, &first), (&other, &second)] {
+        let link = bench.path("run/postgres");
+        let folder = fs::read_link(&link).unwrap();
+        let lock = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
+        segments.extend(
+            lock.lines()
+                .nth(6)
+                .and_then(|line| line.split_whitespace().nth(1))
+                .map(str::to_owned),
+        );
+        folders.extend([link, folder]);
+        chat(postgres).await;
+    }
+    assert_ne!(folders[1], folders[3]);
+
+    first.stop().await.unwrap();
+    let client = connect(&second.admin_url(&chat_of(&second).await)).await.unwrap();
+    client.query_one("select 1", &[]).await.unwrap();
+    bench.stop().await;
+    // The guard stops what nobody stopped.
+    drop(second);
+    let (farewell, _folder) = other.stop().await;
+    assert_eq!(farewell, services::Farewell::default());
+    for path in folders {
+        assert!(fs::symlink_metadata(&path).is_err(), "{}", path.display());
+    }
+    let shared = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    for segment in segments {
+        assert!(
+            !shared
+                .lines()
+                .any(|line| line.split_whitespace().nth(1) == Some(&segment)),
+            "{segment}"
+        );
+    }
+}
+
+async fn chat_of(postgres: &Postgres) -> Database {
+    let owner = postgres
+        .create_role("second", RoleOptions::default())
+        .await
+        .unwrap();
+    postgres.create_database("second", &owner).await.unwrap()
+}
+
+#[tokio::test]
+async fn of_two_runs_that_make_the_first_template_both_succeed_and_the_cache_is_clean() {
+    let bench = Bench::new().await;
+    let other = Bench::new().await;
+    let cache = bench.path("cache");
+    let start = async |bench: &Bench| {
+        let mut lines = Vec::new();
+        let config = PostgresConfig::new(&cache, bench.path("run"));
+        let postgres = Postgres::start(config, &bench.guard, |line| lines.push(line.to_owned())).await;
+        postgres.unwrap().stop().await.unwrap();
+        lines
+    };
+    let (first, second) = tokio::join!(start(&bench), start(&other));
+    assert!(
+        first[0].starts_with("initialising a template for PostgreSQL "),
+        "{first:?}"
+    );
+    assert_eq!(first, second);
+    assert_eq!(
+        start(&bench).await,
+        Vec::<String>::new(),
+        "the third finds it made"
+    );
+    let entries: Vec<_> = fs::read_dir(&cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    other.stop().await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_without_binaries_is_refused_with_a_hint() {
+    let bench = Bench::new().await;
+    let mut config = config(&bench, "run");
+    config.source = PostgresSource::BinDir("/nonexistent".into());
+    let error = Postgres::start(config, &bench.guard, |_| {}).await.unwrap_err();
+    let Error::PostgresMissing { looked, hint, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(looked.0, ["/nonexistent: it has no initdb"]);
+    assert!(hint.starts_with("install version 15 or newer: "), "{hint}");
+    bench.stop().await;
+}
+
+#[test]
+fn a_harness_that_is_killed_leaves_neither_processes_nor_folders() {
+    let run = tempfile::tempdir().unwrap();
+    let mut harness = Command::new(env!("CARGO_BIN_EXE_scratch-postgres"))
+        .args([cache(), run.path().to_owned()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(harness.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let facts: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let pid = |name: &str| i32::try_from(facts[name].as_i64().unwrap()).unwrap();
+    let (guard, postgres) = (pid("guard"), pid("postgres"));
+    let folder = std::path::PathBuf::from(facts["folder"].as_str().unwrap());
+    assert!(alive(guard) && alive(postgres) && folder.is_dir());
+
+    harness.kill().unwrap();
+    harness.wait().unwrap();
+
+    eventually("guard and server are gone", || !alive(guard) && !alive(postgres));
+    assert!(!folder.exists());
+    assert!(fs::symlink_metadata(run.path().join("postgres")).is_err());
+    assert_eq!(fs::read_to_string(run.path().join("guard.log")).unwrap(), "");
+}
