@@ -2,3 +2,19 @@
 
 pub mod canary;
 pub mod scan;
+
+mod bounded;
+mod identity;
+mod judge;
+mod judgement;
+mod limits;
+mod overlap;
+mod policy;
+mod seen;
+mod ticks;
+mod verdict;
+
+pub use identity::fingerprint_of_id;
+pub use judge::Judge;
+pub use judgement::{Finding, Judgement, LostAck, LostAcks, Needle, PoolHygiene, Residue, Situation};
+pub use verdict::{CheckVerdict, ProbeCount, State, Weakest, upper_bound};

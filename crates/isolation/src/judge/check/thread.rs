@@ -1,0 +1,93 @@
+//! T: is a thread's id given to two owners, or a thread shown to somebody else?
+
+use history::Check;
+
+use crate::canary::Datum;
+use crate::overlap::Overlap;
+use crate::seen::Seen;
+
+use super::super::case::{ALWAYS, Case};
+use super::super::docket::Docket;
+use super::{audit, id_seen, secret};
+
+pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
+    conflicts(case, docket);
+    for (of, id, seen) in case.ids() {
+        let Some(holders) = case
+            .ledger
+            .threads
+            .get(&id)
+            .filter(|holders| !holders.holds(of.user))
+        else {
+            continue;
+        };
+        if let Some(owner) = holders.first() {
+            let seen = id_seen(
+                of,
+                id,
+                seen,
+                format!("the id of a thread of user {}", owner.user.0),
+            );
+            docket.violation("thread id of another user", of.user, Some(owner.user), seen);
+        }
+    }
+    for (foreign, seen) in case
+        .sightings
+        .foreign
+        .iter()
+        .filter(|(foreign, _)| foreign.datum == Datum::Title)
+    {
+        let (observer, owner) = (foreign.observer, foreign.owner);
+        if case.policy.entitled(observer, owner, foreign.audience, ALWAYS) == Some(false) {
+            docket.violation(secret::kind(foreign), observer, Some(owner), seen.clone());
+        }
+    }
+    audit::judge(case, docket);
+    exposures(case, docket);
+}
+
+/// One id for the threads of two owners: whoever got it later observes.
+fn conflicts(case: &Case<'_>, docket: &mut Docket) {
+    for (_, holders) in case.ledger.threads.iter() {
+        for (first, other) in holders.conflicts() {
+            let detail = format!(
+                "user {} got it first, over connection {}",
+                first.user.0, first.data.conn.0
+            );
+            let seen = Seen {
+                op: Some(other.data.op),
+                ..Seen::once(other.at, other.place).over(other.data.conn)
+            };
+            docket.violation(
+                "one thread id for two owners",
+                other.user,
+                Some(first.user),
+                seen.says(detail),
+            );
+        }
+    }
+}
+
+/// Creates that overlapped another owner's, and probes of foreign threads.
+fn exposures(case: &Case<'_>, docket: &mut Docket) {
+    let creates = || case.ledger.threads.iter().flat_map(|(_, holders)| holders.iter());
+    if creates().any(|create| !create.data.recognised) {
+        docket.reason("the service's thread ids are no UUIDs, so they are not found in bytes");
+    }
+    let overlap = Overlap::new(creates().map(|create| (create.user, create.data.during)));
+    for create in creates() {
+        let during = create.data.during;
+        if overlap.with_another(create.user, during) {
+            docket.expose(case.unit_at(create.data.conn, during.from), 1);
+        }
+    }
+    if docket.units() == 0 {
+        docket.reason("no exposure: no thread was created while another owner's was");
+    }
+    for (_, probed) in case.ledger.probed.iter() {
+        let probed = &probed.value;
+        if let (Check::Thread, true, Some(conn)) = (probed.check, probed.resolved, probed.conn) {
+            docket.expose(case.unit_at(conn, probed.during.from), 1);
+        }
+    }
+}

@@ -1,0 +1,494 @@
+//! What one inbound message shows: judged where it lands, as far as one connection can.
+
+use history::{At, ChannelKind, Check, Conn, Inbound, Interval, Op, Part, Place, Source, Step, User};
+
+use crate::canary::{Canary, Datum, Found, Fragment, Head, Kind};
+use crate::scan::{Hit, Medium, Scanner, StreamScanner, ids};
+use crate::seen::Seen;
+
+use super::connection::{Attempt, Connection, Served, Standing};
+use super::ledger::{Ledger, Stored};
+use super::sightings::{Cause, Read, Sightings};
+
+/// Bytes of a streamed answer in which ids are looked for across its pieces.
+const JOINED_MAX: usize = 4096;
+
+/// One message, and all that judging it may touch.
+pub(crate) struct Frame<'a> {
+    pub(crate) at: At,
+    pub(crate) place: Place,
+    pub(crate) conn: Conn,
+    pub(crate) user: User,
+    pub(crate) connection: &'a mut Connection,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) sightings: &'a mut Sightings,
+    pub(crate) scanner: &'a mut Scanner,
+}
+
+/// What the parts of a message say about whose answer it is.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// It answers requests, and nothing else.
+    replies_only: bool,
+    /// The one attempt that it answers.
+    op: Option<Op>,
+    cause: Cause,
+}
+
+impl Frame<'_> {
+    /// Judges a message.
+    pub(crate) fn judge(&mut self, inbound: &Inbound<'_>) {
+        self.connection.last = Some((self.at, self.place));
+        let reading = self.read(inbound);
+        let opaque = self.scan(inbound, reading);
+        self.sightings.opaque_bytes += opaque;
+        if opaque == 0 && !inbound.bytes.is_empty() {
+            let unit = self.connection.current();
+            let unit = &mut self.connection.units[unit];
+            unit.frames += 1;
+            unit.last_frame = unit.last_frame.max(self.at);
+        }
+        self.ids(&inbound.bytes, reading.op);
+        for part in &inbound.parts {
+            self.part(inbound.source, part);
+        }
+    }
+
+    /// Takes an attempt's end, in what concerns its answer.
+    pub(crate) fn complete(&mut self, op: Op, accepted: bool) {
+        if !accepted {
+            return;
+        }
+        if let Some(stream) = self
+            .connection
+            .attempt(op)
+            .and_then(|attempt| attempt.stream.take())
+        {
+            self.end_stream(op, *stream);
+        }
+        self.stored(op);
+        let Some(attempt) = self.connection.attempt(op) else {
+            return;
+        };
+        let &mut Attempt {
+            invoked,
+            unit,
+            nonce_seen,
+            other_nonce,
+            ..
+        } = attempt;
+        let checked = attempt.nonce.is_some() && !attempt.probe && !other_nonce;
+        if checked && nonce_seen {
+            self.connection.units[unit].reply(Interval {
+                from: invoked,
+                to: self.at,
+            });
+        } else if checked {
+            self.connection.without_nonce += 1;
+        }
+        let served = Served {
+            at: self.at,
+            place: self.place,
+            op: Some(op),
+        };
+        let last = &mut self.connection.last_accepted;
+        if last.is_none_or(|(begin, _)| begin < invoked) {
+            *last = Some((invoked, served));
+        }
+    }
+
+    /// Ends a connection's streams: what they kept is all there is.
+    pub(crate) fn end(&mut self) {
+        let user = self.user;
+        for (op, stream) in self.connection.open_streams() {
+            self.end_stream(op, *stream);
+        }
+        let cause = Cause {
+            observer: user,
+            pulled: None,
+            pushed: true,
+        };
+        for stream in self.connection.take_carried() {
+            let hits = stream.finish(self.scanner).hits.to_vec();
+            for hit in hits {
+                self.hit(
+                    &hit,
+                    Reading {
+                        replies_only: false,
+                        op: None,
+                        cause,
+                    },
+                );
+            }
+        }
+    }
+
+    fn read(&self, inbound: &Inbound<'_>) -> Reading {
+        let (mut replies, mut others, mut op, mut pulled) = (0, 0, None, None);
+        for part in &inbound.parts {
+            match part {
+                Part::Reply { op: answered, .. } => {
+                    replies += 1;
+                    op = *answered;
+                    let begin = answered.and_then(|op| self.connection.begin(op));
+                    pulled = [pulled, Some(begin.unwrap_or(At::START))]
+                        .into_iter()
+                        .flatten()
+                        .min();
+                }
+                Part::Event { .. } | Part::Undecodable => others += 1,
+                Part::Heartbeat => {}
+            }
+        }
+        let pushed = replies == 0 || others > 0;
+        if pushed
+            && inbound
+                .parts
+                .iter()
+                .all(|part| !matches!(part, Part::Event { .. }))
+        {
+            pulled = [pulled, self.connection.earliest_awaited()]
+                .into_iter()
+                .flatten()
+                .min();
+        }
+        Reading {
+            replies_only: replies > 0 && others == 0,
+            op: op.filter(|_| replies == 1 && others == 0),
+            cause: Cause {
+                observer: self.user,
+                pulled,
+                pushed,
+            },
+        }
+    }
+
+    /// Looks for canaries; returns how many bytes could not be looked into.
+    fn scan(&mut self, inbound: &Inbound<'_>, reading: Reading) -> u64 {
+        let scanned = match inbound.source {
+            Source::Text => self.connection.texts.feed(self.scanner, &inbound.bytes),
+            Source::Binary => self.connection.binaries.feed(self.scanner, &inbound.bytes),
+            Source::Partial | Source::Headers => self.scanner.scan(&inbound.bytes, Medium::Text),
+            Source::Control | Source::Body => self.scanner.scan(&inbound.bytes, Medium::Binary),
+        };
+        let (opaque, hits) = (scanned.opaque, scanned.hits.to_vec());
+        for hit in hits {
+            if !is_piece(&hit, inbound) {
+                self.hit(&hit, reading);
+            }
+        }
+        opaque
+    }
+
+    fn hit(&mut self, hit: &Hit, reading: Reading) {
+        let op = reading.op;
+        let seen = Seen {
+            op,
+            encoding: hit.encoding,
+            ..Seen::once(self.at, self.place).over(self.conn)
+        };
+        if let (true, Some(run)) = (hit.residue, hit.found.run()) {
+            return self.sightings.residue(run);
+        }
+        match hit.found {
+            Found::Whole(canary) => {
+                self.nonce(canary, op, &seen);
+                self.canary(canary.into(), reading, seen);
+            }
+            Found::Head(head) => self.canary(Read { head, serial: None }, reading, seen),
+            Found::Fragment(fragment) => self.fragment(fragment, seen),
+        }
+    }
+
+    fn canary(&mut self, read: Read, reading: Reading, seen: Seen) {
+        let Head {
+            owner, kind, datum, ..
+        } = read.head;
+        let private = kind == Kind::Owner && !is_identity(datum);
+        if owner == self.user {
+            let unit = self.connection.current();
+            let unit = &mut self.connection.units[unit];
+            unit.own_identity |= is_identity(datum);
+            unit.own_secret |= private;
+            return;
+        }
+        if reading.replies_only && private {
+            let kind = "reply built from another's content";
+            self.sightings
+                .violate(Check::Response, kind, self.user, Some(owner), seen.clone());
+        }
+        self.sightings.foreign(reading.cause, read, seen);
+    }
+
+    /// Holds the nonce of a reply against that of its request.
+    fn nonce(&mut self, canary: Canary, op: Option<Op>, seen: &Seen) {
+        let Some(attempt) = op.and_then(|op| self.connection.attempt(op)) else {
+            return;
+        };
+        let Some(expected) = attempt.nonce else { return };
+        if (canary.owner, canary.serial) == (self.user, expected) {
+            attempt.nonce_seen = true;
+        } else if canary.datum == Datum::Nonce {
+            attempt.other_nonce = true;
+            let own = canary.owner == self.user;
+            let kind = if own {
+                "reply with an older nonce"
+            } else {
+                "reply with another's nonce"
+            };
+            let detail = format!(
+                "expected nonce {}, got {} of user {}",
+                expected.0, canary.serial.0, canary.owner.0
+            );
+            let needle = crate::Needle::Canary {
+                owner: canary.owner,
+                datum: canary.datum,
+            };
+            let seen = Seen {
+                needle: Some(needle),
+                ..seen.clone().says(detail)
+            };
+            self.sightings
+                .violate(Check::Response, kind, self.user, Some(canary.owner), seen);
+        }
+    }
+
+    /// Too little to name an owner, or to name more than one. It is none of our business if it may be the beginning of
+    /// something of the receiver's own.
+    fn fragment(&mut self, fragment: Fragment, seen: Seen) {
+        let own = Canary {
+            owner: self.user,
+            kind: Kind::Owner,
+            datum: Datum::Nonce,
+            audience: self.user.0,
+            run: 0,
+            serial: history::Serial(0),
+        };
+        let named = fragment.text().len().min(OWNER_END);
+        if own.block()[..named] != fragment.text()[..named] {
+            self.sightings.fragments.put((self.user, fragment), seen);
+        }
+    }
+
+    /// Looks for identifiers and for pieces of tokens.
+    fn ids(&mut self, bytes: &[u8], op: Option<Op>) {
+        let served = Served {
+            at: self.at,
+            place: self.place,
+            op,
+        };
+        ids::find(bytes, |id| match id {
+            ids::Id::Uuid { fingerprint, .. } => self.connection.saw(fingerprint, served),
+            ids::Id::Run { text, .. } => {
+                ids::grams(text).for_each(|gram| self.connection.saw(gram, served));
+            }
+        });
+    }
+
+    fn part(&mut self, source: Source, part: &Part<'_>) {
+        match part {
+            Part::Reply { op: None, step, .. } => {
+                self.out_of_order("reply out of nowhere", *step, None);
+            }
+            Part::Reply {
+                op: Some(op),
+                step,
+                text,
+            } => self.reply(*op, *step, text.as_deref()),
+            Part::Event { content, .. } => {
+                if *content {
+                    self.content(None);
+                }
+            }
+            Part::Heartbeat => {}
+            Part::Undecodable => self.undecodable(source),
+        }
+    }
+
+    fn reply(&mut self, op: Op, step: Step, text: Option<&str>) {
+        if step != Step::Error {
+            self.content(Some(op));
+        }
+        match self.connection.standing(op) {
+            Standing::Awaited => {}
+            Standing::Answered => return self.out_of_order("second reply", step, Some(op)),
+            Standing::Forgotten => {
+                self.connection.unjudged += 1;
+                return;
+            }
+            Standing::Unheard => {
+                let problem = format!(
+                    "a reply names attempt {}, which never began on its connection",
+                    op.0
+                );
+                return self.ledger.problems.put(problem, ());
+            }
+        }
+        if let Some(text) = text {
+            self.delta(op, text);
+        }
+        if matches!(step, Step::Ack | Step::Done) {
+            self.stored(op);
+        }
+        if matches!(step, Step::Done | Step::Error) {
+            self.answered(op);
+        }
+    }
+
+    fn out_of_order(&mut self, kind: &'static str, step: Step, op: Option<Op>) {
+        if op.is_none() && step != Step::Error {
+            self.content(None);
+        }
+        let detail = format!("a reply's {} step", format!("{step:?}").to_lowercase());
+        let seen = Seen {
+            op,
+            ..Seen::once(self.at, self.place).over(self.conn).says(detail)
+        };
+        self.sightings
+            .violate(Check::Response, kind, self.user, None, seen);
+    }
+
+    /// Scans a piece of a streamed answer together with those before.
+    fn delta(&mut self, op: Op, text: &str) {
+        let Some(attempt) = self.connection.attempt(op) else {
+            return;
+        };
+        let room = JOINED_MAX.saturating_sub(attempt.text.len());
+        let end = (0..=room.min(text.len()))
+            .rev()
+            .find(|&end| text.is_char_boundary(end))
+            .unwrap_or(0);
+        attempt.text.push_str(&text[..end]);
+        let mut stream = attempt
+            .stream
+            .take()
+            .unwrap_or_else(|| Box::new(StreamScanner::new(Medium::Text)));
+        let hits = stream.feed(self.scanner, text.as_bytes()).hits.to_vec();
+        let reading = self.reading_of(op);
+        for hit in hits {
+            self.hit(&hit, reading);
+        }
+        if let Some(attempt) = self.connection.attempt(op) {
+            attempt.stream = Some(stream);
+        }
+    }
+
+    fn end_stream(&mut self, op: Op, stream: StreamScanner) {
+        let hits = stream.finish(self.scanner).hits.to_vec();
+        let reading = self.reading_of(op);
+        for hit in hits {
+            self.hit(&hit, reading);
+        }
+    }
+
+    fn reading_of(&self, op: Op) -> Reading {
+        let pulled = Some(self.connection.begin(op).unwrap_or(At::START));
+        let cause = Cause {
+            observer: self.user,
+            pulled,
+            pushed: false,
+        };
+        Reading {
+            replies_only: true,
+            op: Some(op),
+            cause,
+        }
+    }
+
+    fn answered(&mut self, op: Op) {
+        let Some(attempt) = self.connection.attempt(op) else {
+            return;
+        };
+        attempt.answered = true;
+        let (stream, text) = (attempt.stream.take(), std::mem::take(&mut attempt.text));
+        if let Some(stream) = stream {
+            self.ids(text.as_bytes(), Some(op));
+            self.end_stream(op, *stream);
+        }
+        self.connection.settle(op);
+    }
+
+    /// What an attempt asked to store is acknowledged.
+    pub(crate) fn stored(&mut self, op: Op) {
+        let Some(attempt) = self.connection.attempt(op).filter(|attempt| !attempt.probe) else {
+            return;
+        };
+        let (Some(serial), role) = (attempt.stores, attempt.role) else {
+            return;
+        };
+        self.ledger.stored(
+            self.user,
+            serial,
+            Stored {
+                acknowledged: true,
+                ..Stored::default()
+            },
+        );
+        if role != history::Role::PostRoom {
+            self.connection.first_stored.get_or_insert(self.at);
+        }
+    }
+
+    /// The session was served.
+    fn content(&mut self, op: Option<Op>) {
+        let served = Served {
+            at: self.at,
+            place: self.place,
+            op,
+        };
+        self.connection.first_content.get_or_insert(self.at);
+        let last = if op.is_some() {
+            &mut self.connection.last_reply
+        } else {
+            &mut self.connection.last_event
+        };
+        *last = Some(served);
+        let kind = match self.connection.opened {
+            None if self.connection.refused => "content over a refused connection",
+            None if self.connection.asked_nothing() => "content before the connection was accepted",
+            Some(opened) if opened.session.is_none() && opened.channel == ChannelKind::WebSocket => {
+                "content without a session"
+            }
+            _ => return,
+        };
+        let seen = Seen {
+            op,
+            ..Seen::once(self.at, self.place).over(self.conn)
+        };
+        self.sightings
+            .violate(Check::Boundary, kind, self.user, Some(self.user), seen);
+    }
+
+    fn undecodable(&mut self, source: Source) {
+        self.sightings.undecodable += 1;
+        let framed = matches!(source, Source::Text | Source::Binary);
+        if framed && self.connection.awaits() {
+            let seen = Seen::once(self.at, self.place)
+                .over(self.conn)
+                .says("a reply was due");
+            self.sightings
+                .violate(Check::Response, "undecodable message", self.user, None, seen);
+        }
+    }
+}
+
+/// Symbols of a block up to the end of its owner.
+const OWNER_END: usize = crate::canary::MARKER_LEN + 4;
+
+/// Whether a hit is no more than a piece of a streamed answer, which is judged when its pieces are joined.
+fn is_piece(hit: &Hit, inbound: &Inbound<'_>) -> bool {
+    let Found::Fragment(fragment) = hit.found else {
+        return false;
+    };
+    inbound.parts.iter().any(|part| match part {
+        Part::Reply { text: Some(text), .. } => {
+            memchr::memmem::find(text.to_ascii_lowercase().as_bytes(), fragment.text()).is_some()
+        }
+        _ => false,
+    })
+}
+
+/// Whether a canary names its owner rather than being a secret.
+pub(crate) fn is_identity(datum: Datum) -> bool {
+    matches!(datum, Datum::Email | Datum::Name)
+}
