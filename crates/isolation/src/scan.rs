@@ -8,7 +8,9 @@
 
 mod decode;
 mod encoding;
+mod escapes;
 pub mod ids;
+mod inflate;
 mod layer;
 mod needles;
 mod reach;
@@ -17,6 +19,8 @@ mod scanner;
 mod settle;
 mod split;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use encoding::{Encoding, Layer};
 pub use scanner::{Hit, Medium, Scanned, Scanner};

@@ -19,13 +19,18 @@ static LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
 
-/// All base64 around `core`, not before `floor`: over line breaks (also as JSON spells them) and `\/`.
-pub(super) fn base64_around(bytes: &[u8], core: Range<usize>, floor: usize) -> Range<usize> {
-    let mut end = core.end;
+/// The end of the base64 that begins at `start`: over line breaks (also as JSON spells them) and `\/`.
+pub(super) fn base64_end(bytes: &[u8], start: usize) -> usize {
+    let mut end = start;
     while let Some((_, next)) = character(bytes, end) {
         end = next;
     }
-    let mut start = core.start;
+    end
+}
+
+/// All base64 around `at`, which is in it, but not before `floor`.
+pub(super) fn base64_around(bytes: &[u8], at: usize, floor: usize) -> Range<usize> {
+    let mut start = at;
     while start > floor {
         let before = &bytes[floor..start];
         let broken = line_break_before(before);
@@ -36,7 +41,7 @@ pub(super) fn base64_around(bytes: &[u8], core: Range<usize>, floor: usize) -> R
             _ => break,
         }
     }
-    start..end
+    start..base64_end(bytes, at)
 }
 
 /// The base64 character at `at` or behind the line break there, and the place after it.

@@ -63,6 +63,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// What `layer` over this view from `from` on, once decompressed, holds; as doubtful as the view itself.
+    pub(super) fn inflated(&'a self, layer: Layer, from: usize, bytes: &'a [u8]) -> Self {
+        Self {
+            nature: self.nature,
+            ..self.decoded(layer, from, self.bytes.len(), bytes)
+        }
+    }
+
     /// All of this view without the escapes of `layer`; places are exact.
     pub(super) fn unescaped(&'a self, layer: Layer, bytes: &'a [u8], points: &'a [Point]) -> Self {
         let origin = Origin {

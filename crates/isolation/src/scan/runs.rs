@@ -19,6 +19,9 @@ pub(super) const fn class(members: &[u8]) -> Class {
 /// Base64 of either alphabet.
 pub(super) static BASE64: Class =
     class(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_");
+/// That, and the backslash with which JSON may escape some of it.
+pub(super) static BASE64_ESCAPED: Class =
+    class(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_\\");
 /// What tokens and ids are made of.
 pub(super) static TOKEN: Class = class(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 /// What lists of integers and dumps of bytes are made of.
@@ -44,9 +47,9 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// Goes on at `at`, if that is further.
-    pub(super) fn skip_to(&mut self, at: usize) {
-        self.at = self.at.max(at);
+    /// Goes on at `at`, as if no run came from before.
+    pub(super) fn resume_at(&mut self, at: usize) {
+        self.at = at;
     }
 }
 

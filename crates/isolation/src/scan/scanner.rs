@@ -2,13 +2,17 @@
 
 use std::ops::Range;
 
-use crate::canary::{Found, MARKER_LEN};
+use memchr::memchr2_iter;
+
+use crate::canary::{Found, MARKER, MARKER_LEN};
 
 use super::encoding::{Encoding, Layer};
+use super::escapes::Unescaped;
+use super::inflate::{self, End};
 use super::layer::{Nature, View};
 use super::needles::{self, Needle};
 use super::reach::{self, Gathered};
-use super::runs::{BASE64, DUMP, Runs};
+use super::runs::{BASE64_ESCAPED, DUMP, Runs};
 use super::{decode, settle};
 
 /// Shortest run of base64 or hexadecimal characters that is decoded without a needle in it: a block that is encoded
@@ -16,6 +20,8 @@ use super::{decode, settle};
 const RUN_MIN: usize = 40;
 /// Shortest list of integers or dump of bytes, in characters: twelve digits with separators.
 const DUMP_MIN: usize = 2 * decode::INTEGERS_MIN - 1;
+/// Shortest data that raw decompression is tried on, in bytes.
+const COMPRESSED_MIN: usize = 16;
 /// Bytes that one scan may decode, and as many again for each byte that it was handed.
 const DECODED_BASE: usize = 4 << 20;
 const DECODED_PER_BYTE: usize = 16;
@@ -123,9 +129,14 @@ impl Scanner {
     /// One pass over a view, and over what its layers hide.
     fn look(&mut self, view: &View<'_>) {
         let covered = self.needles(view);
+        self.split(view);
         if view.may_decode() {
             self.runs(view, &covered);
             self.dumps(view);
+            self.escapes(view);
+        }
+        if view.nature != Nature::Text {
+            self.bytes(view);
         }
     }
 
@@ -169,6 +180,21 @@ impl Scanner {
         Some(span)
     }
 
+    /// Looks for markers that are strewn with separators, or in mixed case: at the marker's first letter, which is rare.
+    fn split(&mut self, view: &View<'_>) {
+        let [lower, upper] = [MARKER[0], MARKER[0].to_ascii_uppercase()];
+        let mut floor = 0;
+        for at in memchr2_iter(lower, upper, view.bytes) {
+            if at < floor || !reach::marker_is_split(view.bytes, at) {
+                continue;
+            }
+            if let Some((found, span)) = Gathered::split(view.bytes, at).read() {
+                floor = span.end;
+                self.report(view, found, Some(Layer::Split), &span);
+            }
+        }
+    }
+
     fn hex(&mut self, view: &View<'_>, at: usize) -> Range<usize> {
         let run = decode::hex_around(view.bytes, at..at + 2 * MARKER_LEN);
         let from = run.start + (at - run.start) % 2;
@@ -180,7 +206,7 @@ impl Scanner {
 
     /// Decodes around a base64 needle at `at`, which begins with character `phase` of a group.
     fn base64(&mut self, view: &View<'_>, at: usize, phase: usize, floor: usize) -> Range<usize> {
-        let run = decode::base64_around(view.bytes, at..at, floor);
+        let run = decode::base64_around(view.bytes, at, floor);
         let before = decode::base64_characters(view.bytes, run.start..at);
         let first = (phase + 3 * before) % 4;
         self.base64_run(view, run.clone(), first);
@@ -230,24 +256,40 @@ impl Scanner {
 
     /// Decodes long runs in which no needle was found: what they hold may be encoded once more.
     fn runs(&mut self, view: &View<'_>, covered: &[Range<usize>]) {
-        let mut runs = Runs::new(view.bytes, &BASE64, RUN_MIN);
-        let mut floor = 0;
+        let mut runs = Runs::new(view.bytes, &BASE64_ESCAPED, RUN_MIN);
         while let Some(core) = runs.next() {
-            let done = covered.partition_point(|range| range.end <= core.start);
-            if covered.get(done).is_some_and(|range| range.start < core.end) {
-                continue;
-            }
-            if view.bytes[core.clone()].iter().all(u8::is_ascii_hexdigit) {
-                self.decoded(view, Layer::Hex, core, |bytes, out| decode::hex(bytes, out));
-                continue;
-            }
-            let run = decode::base64_around(view.bytes, core, floor);
-            floor = run.end;
-            runs.skip_to(floor);
-            for phase in [0, 3, 2, 1] {
-                if self.base64_run(view, run.clone(), phase) {
-                    break;
+            let mut at = core.start;
+            while at < core.end {
+                let known = covered.get(covered.partition_point(|range| range.end <= at));
+                let ceiling = known.map_or(view.bytes.len(), |range| range.start);
+                if ceiling <= at {
+                    at = known.map_or(core.end, |range| range.end);
+                    continue;
                 }
+                let end = decode::base64_end(&view.bytes[..ceiling], at);
+                self.run_without_needle(view, at..end);
+                at = end.max(at + 1);
+            }
+            runs.resume_at(at);
+        }
+    }
+
+    fn run_without_needle(&mut self, view: &View<'_>, run: Range<usize>) {
+        if run.len() < RUN_MIN {
+            return;
+        }
+        if view.bytes[run.clone()].iter().all(u8::is_ascii_hexdigit) {
+            self.decoded(view, Layer::Hex, run, decode::hex);
+        } else {
+            self.phases(view, run);
+        }
+    }
+
+    /// Decodes base64 of which it is not known where its groups of four begin, most likely with the first character.
+    fn phases(&mut self, view: &View<'_>, run: Range<usize>) {
+        for phase in [0, 3, 2, 1] {
+            if self.base64_run(view, run.clone(), phase) {
+                break;
             }
         }
     }
@@ -255,13 +297,95 @@ impl Scanner {
     /// Decodes lists of integers and dumps of bytes.
     fn dumps(&mut self, view: &View<'_>) {
         for run in Runs::new(view.bytes, &DUMP, DUMP_MIN) {
-            let bytes = &view.bytes[run.clone()];
-            if bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') {
-                continue;
-            }
             self.decoded(view, Layer::Integers, run.clone(), decode::integers);
             self.decoded(view, Layer::Hex, run, decode::dump);
         }
+    }
+
+    /// Takes off escapes, if there are any that could hide something.
+    fn escapes(&mut self, view: &View<'_>) {
+        if let Some(unescaped) = Unescaped::of(view.bytes)
+            && self.charge(view.bytes.len())
+        {
+            self.look(&view.unescaped(unescaped.layer(), &unescaped.bytes, &unescaped.points));
+        }
+    }
+
+    /// Looks into bytes that need not be text; what cannot be looked into is opaque if all of it was handed in as such.
+    fn bytes(&mut self, view: &View<'_>) {
+        let text = std::str::from_utf8(view.bytes).is_ok();
+        let readable = self.may_read(view, text);
+        if !readable && view.nature == Nature::Binary {
+            self.opaque += view.bytes.len();
+        }
+    }
+
+    fn may_read(&mut self, view: &View<'_>, text: bool) -> bool {
+        if !view.may_decode() {
+            return text;
+        }
+        self.wide(view) || text || self.recognised(view) || self.guessed(view)
+    }
+
+    /// Reads UTF-16, which in Western text is every other byte zero.
+    fn wide(&mut self, view: &View<'_>) -> bool {
+        let mut zeros = [0; 2];
+        for pair in view.bytes.chunks_exact(2) {
+            zeros[0] += usize::from(pair[0] == 0);
+            zeros[1] += usize::from(pair[1] == 0);
+        }
+        let wide = zeros[0].max(zeros[1]) > view.bytes.len() * 3 / 8
+            && zeros[0].min(zeros[1]) <= view.bytes.len() / 16;
+        if wide {
+            let narrow = |bytes: &[u8], out: &mut Vec<u8>| {
+                out.clear();
+                out.extend(bytes.iter().filter(|byte| **byte != 0));
+            };
+            self.decoded(view, Layer::Utf16, 0..view.bytes.len(), narrow);
+        }
+        wide
+    }
+
+    /// Decompresses what says that it is compressed.
+    fn recognised(&mut self, view: &View<'_>) -> bool {
+        let Some((at, layer)) = inflate::recognised(view.bytes) else {
+            return false;
+        };
+        let (end, _) = self.inflate(view, layer, at);
+        if end == End::Limit && view.nature != Nature::Binary {
+            self.opaque += view.bytes.len() - at;
+        }
+        at == 0 && end == End::Clean
+    }
+
+    /// Decompresses what does not say what it is: raw deflate, and brotli where bytes were handed in as such.
+    fn guessed(&mut self, view: &View<'_>) -> bool {
+        if view.bytes.len() < COMPRESSED_MIN {
+            return false;
+        }
+        let (deflate, deflated_len) = self.inflate(view, Layer::Deflate, 0);
+        if deflate == End::Clean && deflated_len >= view.bytes.len() / 2 {
+            return true;
+        }
+        if view.nature != Nature::Binary {
+            return false;
+        }
+        let (brotli, brotli_len) = self.inflate(view, Layer::Brotli, 0);
+        brotli == End::Clean && brotli_len >= view.bytes.len() / 2
+    }
+
+    /// Decompresses what begins at `at`, and looks at all that comes out; returns how it ended and how much came.
+    fn inflate(&mut self, view: &View<'_>, layer: Layer, at: usize) -> (End, usize) {
+        let limit = self.budget.min(inflate::INFLATED_MAX);
+        let mut out = self.spare.pop().unwrap_or_default();
+        let end = inflate::inflate(layer, &view.bytes[at..], limit, &mut out);
+        let len = out.len();
+        self.budget -= len;
+        if len >= MARKER_LEN {
+            self.look(&view.inflated(layer, at, &out));
+        }
+        self.spare.push(out);
+        (end, len)
     }
 
     fn report(&mut self, view: &View<'_>, found: Found, inner: Option<Layer>, span: &Range<usize>) {

@@ -22,8 +22,8 @@ pub struct StreamScanner {
     carry: Vec<u8>,
     /// Bytes of the stream before `carry`.
     base: u64,
-    /// Where the last whole canary that was told ended.
-    told: Option<Hit>,
+    /// Whole canaries that were told and reach into `carry`.
+    told: Vec<Hit>,
 }
 
 impl StreamScanner {
@@ -34,7 +34,7 @@ impl StreamScanner {
             medium,
             carry: Vec::new(),
             base: 0,
-            told: None,
+            told: Vec::new(),
         }
     }
 
@@ -76,24 +76,41 @@ impl StreamScanner {
         }
     }
 
+    /// Bytes that are kept, at most a few hundred.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.carry.len()
+    }
+
     /// Leaves those hits that are new and certain, at their places in the stream. `kept_from` is where, in what was
     /// scanned, that part begins which is kept and will be scanned again.
     fn tell(&mut self, scanner: &mut Scanner, kept_from: u64) {
         let base = self.base;
-        let mut told = self.told;
+        let told = &mut self.told;
         scanner.hits_mut().retain_mut(|hit| {
             let pending = hit.offset >= kept_from;
             hit.offset += base;
             hit.end += base;
-            if !matches!(hit.found, Found::Whole(_)) {
-                return !pending;
+            match hit.found {
+                Found::Whole(_) => !is_told(told, hit),
+                Found::Head(_) | Found::Fragment(_) => !pending,
             }
-            let known = told.is_some_and(|told| told.found == hit.found && hit.offset <= told.end);
-            told = Some(*hit);
-            !known
         });
-        self.told = told;
+        told.retain(|hit| hit.end >= base.saturating_add(kept_from));
     }
+}
+
+/// Whether `hit` goes on with one that was told; now it is.
+fn is_told(told: &mut Vec<Hit>, hit: &Hit) -> bool {
+    let earlier = told
+        .iter_mut()
+        .find(|told| told.found == hit.found && hit.offset <= told.end && told.offset <= hit.end);
+    let Some(earlier) = earlier else {
+        told.push(*hit);
+        return false;
+    };
+    earlier.end = earlier.end.max(hit.end);
+    true
 }
 
 /// How many of the last bytes could be the beginning of something.
