@@ -252,3 +252,63 @@ pub fn refuse_strong_role(role: &str, superuser: bool, bypassrls: bool) -> Resul
         fault,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_ports_file_names_what_was_bound() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("ports.json");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let ports = Ports {
+            bind: any,
+            operator_bind: any,
+            ports_file: Some(path.clone()),
+        };
+        let listeners = ports.listen().await.expect("loopback has free ports");
+        listeners.announce().expect("the folder can be written");
+        let found: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
+        assert_eq!(
+            found,
+            json!({"bind": listeners.service_addr, "operator": listeners.operator_addr})
+        );
+        assert_eq!(
+            std::fs::read_dir(folder.path()).expect("a folder").count(),
+            1,
+            "nothing temporary stays"
+        );
+
+        let taken = Ports {
+            bind: listeners.service_addr,
+            ..ports
+        };
+        let refused = taken.listen().await.expect_err("the port is taken");
+        let expect = format!("cannot bind {} for the service port", listeners.service_addr);
+        assert_eq!(refused.to_string(), expect);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_is_cut_off_when_its_grace_is_over() {
+        let (stop, shutdown) = Shutdown::manual();
+        assert_eq!(shutdown.clone().bound(async { 7 }).await, Some(7));
+        assert!(!shutdown.is_requested());
+        stop.request();
+        assert!(shutdown.is_requested());
+        let requested = tokio::time::Instant::now();
+        assert_eq!(shutdown.clone().bound(std::future::pending::<()>()).await, None);
+        assert_eq!(requested.elapsed(), SHUTDOWN_GRACE);
+        let last_breath = async { tokio::time::sleep(SHUTDOWN_GRACE / 2).await };
+        assert_eq!(shutdown.bound(last_breath).await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_trigger_is_a_request() {
+        let (stop, mut shutdown) = Shutdown::manual();
+        drop(stop);
+        shutdown.requested().await;
+        assert!(shutdown.is_requested());
+    }
+}

@@ -70,3 +70,44 @@ async fn connection(stream: TcpStream, router: Router, watcher: Watcher, _place:
         tracing::debug!(%error, "connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Sends `bytes` and reads until the server closes the connection.
+    async fn exchange(addr: std::net::SocketAddr, bytes: &str) -> String {
+        let mut stream = TcpStream::connect(addr)
+            .await
+            .expect("the server takes connections");
+        stream.write_all(bytes.as_bytes()).await.expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it is read");
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_that_never_end_end_the_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("loopback has a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let (stop, shutdown) = Shutdown::manual();
+        let served = tokio::spawn(serve(
+            listener,
+            Router::new().route("/", get(async || "hello")),
+            shutdown,
+        ));
+        let (slow, quick) = tokio::join!(
+            exchange(addr, "GET / HTTP/1.1\r\nhost: x\r\nname"),
+            exchange(addr, "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+        );
+        assert!(!slow.contains("hello"), "{slow}");
+        assert!(quick.ends_with("hello"), "{quick}");
+        stop.request();
+        served.await.expect("it ends when asked");
+    }
+}

@@ -86,3 +86,38 @@ async fn metrics(State(operator): State<Operator>) -> Response {
     )
         .into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::Value;
+
+    use super::*;
+
+    async fn check(check: HealthCheck, status: StatusCode, expect: Value) {
+        let operator = Operator::new("gateway", Metrics::new(), check).replica("0");
+        let response = super::health(State(operator)).await;
+        assert_eq!(response.status(), status);
+        let body = to_bytes(response.into_body(), 1024).await.expect("a short body");
+        assert_eq!(serde_json::from_slice::<Value>(&body).expect("JSON"), expect);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn health_is_what_the_check_says_in_time() {
+        let fine: HealthCheck = Arc::new(|| Box::pin(async { Ok(()) }));
+        check(
+            fine,
+            StatusCode::OK,
+            json!({"status": "ok", "process": "gateway", "replica": "0"}),
+        )
+        .await;
+        let ill: HealthCheck = Arc::new(|| Box::pin(async { Err("no database".to_owned()) }));
+        let answer =
+            json!({"status": "failing", "process": "gateway", "replica": "0", "reason": "no database"});
+        check(ill, StatusCode::SERVICE_UNAVAILABLE, answer).await;
+        let hangs: HealthCheck = Arc::new(|| Box::pin(std::future::pending()));
+        let reason = "the health check took longer than 1000 ms";
+        let answer = json!({"status": "failing", "process": "gateway", "replica": "0", "reason": reason});
+        check(hangs, StatusCode::SERVICE_UNAVAILABLE, answer).await;
+    }
+}

@@ -299,3 +299,6 @@ fn refusal(error: jsonwebtoken::errors::Error) -> TokenError {
         _ => TokenError::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests;

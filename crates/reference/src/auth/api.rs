@@ -1,0 +1,123 @@
+//! The routes, and what holds for all of them: a task of its own for each request, limits, metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::Auth;
+use super::answer::{AuthError, ErrorCode};
+use super::input::{BODY_BYTES_MAX, Bearer, Body, Login, Refresh, Register};
+use crate::metrics::Metrics;
+
+/// Requests in progress at once; what comes on top is refused as busy.
+pub(super) const REQUESTS_MAX: usize = 1024;
+/// How long a request may take before it is answered with a timeout. What it began is finished all the same.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The service's routes.
+pub fn router(auth: Arc<Auth>) -> Router {
+    let guard = Guard {
+        metrics: Arc::clone(&auth.metrics),
+        places: Arc::new(Semaphore::new(REQUESTS_MAX)),
+    };
+    Router::new()
+        .route("/register", post(register))
+        .route("/login", post(login))
+        .route("/me", get(me))
+        .route("/refresh", post(refresh))
+        .route("/logout", post(logout))
+        .route("/.well-known/jwks.json", get(key_set))
+        .route("/health", get(health))
+        .fallback(async || AuthError::NotFound)
+        .method_not_allowed_fallback(async || AuthError::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(guard, in_own_task))
+        .with_state(auth)
+}
+
+async fn register(State(auth): State<Arc<Auth>>, Body(input): Body<Register>) -> Result<Response, AuthError> {
+    let registered = auth.register(input).await?;
+    Ok((StatusCode::CREATED, Json(registered)).into_response())
+}
+
+async fn login(State(auth): State<Arc<Auth>>, Body(input): Body<Login>) -> Result<Response, AuthError> {
+    Ok(Json(auth.login(input).await?).into_response())
+}
+
+async fn me(State(auth): State<Arc<Auth>>, Bearer(token): Bearer) -> Result<Response, AuthError> {
+    Ok(Json(auth.me(&token).await?).into_response())
+}
+
+async fn refresh(State(auth): State<Arc<Auth>>, Body(input): Body<Refresh>) -> Result<Response, AuthError> {
+    Ok(Json(auth.refresh(input).await?).into_response())
+}
+
+async fn logout(State(auth): State<Arc<Auth>>, Bearer(token): Bearer) -> Result<StatusCode, AuthError> {
+    auth.logout(&token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn key_set(State(auth): State<Arc<Auth>>) -> Response {
+    Json(&auth.key_set).into_response()
+}
+
+async fn health() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+#[derive(Clone)]
+struct Guard {
+    metrics: Arc<Metrics>,
+    places: Arc<Semaphore>,
+}
+
+/// Runs a request in a task that a client's going away does not cancel: a half-done transaction would otherwise stay
+/// on its connection (see [`super::database`]).
+async fn in_own_task(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let op = op(request.uri().path());
+    let mut response = match Arc::clone(&guard.places).try_acquire_owned() {
+        Err(_) => AuthError::Busy.into_response(),
+        Ok(place) => {
+            let task = tokio::spawn(async move {
+                let _place = place;
+                next.run(request).await
+            });
+            match timeout(REQUEST_TIMEOUT, task).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(panicked)) => AuthError::Internal(panicked.into()).into_response(),
+                Err(_) => AuthError::Timeout.into_response(),
+            }
+        }
+    };
+    let outcome = response
+        .extensions()
+        .get::<ErrorCode>()
+        .map_or("ok", |code| code.0);
+    guard.metrics.requests(op, outcome).inc();
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn op(path: &str) -> &'static str {
+    match path {
+        "/register" => "register",
+        "/login" => "login",
+        "/me" => "me",
+        "/refresh" => "refresh",
+        "/logout" => "logout",
+        "/.well-known/jwks.json" => "jwks",
+        "/health" => "health",
+        _ => "other",
+    }
+}
