@@ -1,7 +1,9 @@
 //! A PostgreSQL server to test with.
 
+mod archive;
 mod cluster;
 mod external;
+mod fetch;
 mod find;
 mod server;
 mod settings;
@@ -21,8 +23,8 @@ use crate::{Error, Guard};
 use cluster::Cluster;
 use server::{Server, quoted, random_password, run_sql};
 
-/// Connections that all services together may open, unless said otherwise.
-const CONNECTIONS: u16 = 100;
+/// Connections that all services together may open, unless said otherwise; a server as it comes has room for them.
+const CONNECTIONS: u16 = 80;
 
 /// Which server to use, and how.
 #[derive(Clone, Debug)]
@@ -42,7 +44,7 @@ pub struct PostgresConfig {
 }
 
 impl PostgresConfig {
-    /// Whatever server is installed, or else a fetched one, for 100 connections, with its log at
+    /// Whatever server is installed, or else a fetched one, for 80 connections, with its log at
     /// `logs/postgres.log` in the run's folder.
     pub fn new(cache_dir: impl Into<PathBuf>, run_dir: impl Into<PathBuf>) -> Self {
         let run_dir = run_dir.into();

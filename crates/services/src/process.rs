@@ -112,12 +112,14 @@ impl Process {
         F: Future<Output = Result<T, String>>,
     {
         let deadline = Instant::now() + within;
+        let mut last = "no answer".to_owned();
         loop {
-            let last = match tokio::time::timeout_at(deadline.into(), look()).await {
+            match tokio::time::timeout_at(deadline.into(), look()).await {
                 Ok(Ok(seen)) => return Ok(seen),
-                Ok(Err(last)) => last,
-                Err(_) => "no answer".into(),
-            };
+                Ok(Err(instead)) => last = instead,
+                // The look before this one says more, if there was one.
+                Err(_) => {}
+            }
             if Instant::now() + POLL >= deadline {
                 return Err(self.not_ready(awaited, &last, within));
             }

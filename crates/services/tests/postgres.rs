@@ -11,17 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, kill_process};
 use services::{Database, Error, Postgres, PostgresConfig, PostgresSource, Role, RoleOptions};
 use sqlx::Connection;
-use support::{Bench, PATIENCE, alive, cache, chain, connect, eventually};
-
-fn config(bench: &Bench, run: &str) -> PostgresConfig {
-    PostgresConfig::new(cache(), bench.path(run))
-}
-
-async fn start(bench: &Bench, run: &str) -> Postgres {
-    Postgres::start(config(bench, run), &bench.guard, |_| {})
-        .await
-        .unwrap()
-}
+use support::{Bench, PATIENCE, alive, cache, chain, config, connect, eventually, start};
 
 async fn chat(postgres: &Postgres) -> (Role, Database) {
     let owner = postgres
@@ -273,6 +263,30 @@ async fn a_folder_without_binaries_is_refused_with_a_hint() {
     assert_eq!(looked.0, ["/nonexistent: it has no initdb"]);
     assert!(hint.starts_with("install version 15 or newer: "), "{hint}");
     bench.stop().await;
+}
+
+#[tokio::test]
+async fn with_nothing_in_the_cache_and_offline_it_says_how_to_install_one() {
+    let bench = Bench::new().await;
+    let mut config = PostgresConfig::new(bench.path("cache"), bench.path("run"));
+    (config.source, config.offline) = (PostgresSource::Fetched, true);
+    let mut lines = Vec::new();
+    let progress = |line: &str| lines.push(line.to_owned());
+    let error = Postgres::start(config, &bench.guard, progress).await.unwrap_err();
+    let Error::PostgresMissing { looked, hint, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        looked.0,
+        [
+            "installed ones were not looked for",
+            "none is in the cache, and fetching one was forbidden (offline)",
+        ]
+    );
+    assert!(hint.starts_with("install version 15 or newer: "), "{hint}");
+    assert_eq!(lines, Vec::<String>::new());
+    let (farewell, _folder) = bench.stop().await;
+    assert_eq!(farewell.problems, Vec::<String>::new());
 }
 
 #[test]

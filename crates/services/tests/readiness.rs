@@ -118,7 +118,7 @@ async fn ill_health_is_an_error_that_says_what_was_answered() {
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, &["503 Service Unavailable"]));
     let error = process
-        .healthy(address, Duration::from_millis(300))
+        .healthy(address, Duration::from_secs(1))
         .await
         .unwrap_err();
     assert!(
@@ -129,7 +129,7 @@ async fn ill_health_is_an_error_that_says_what_was_answered() {
     // Silence: accepted by the kernel, never answered.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let error = process
-        .healthy(silent.local_addr().unwrap(), Duration::from_millis(300))
+        .healthy(silent.local_addr().unwrap(), Duration::from_secs(1))
         .await
         .unwrap_err();
     assert!(

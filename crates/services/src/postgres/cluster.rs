@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use super::fetch::{self, Fetched};
 use super::find::{self, Installation};
 use super::server::{Server, random_password, run_sql};
 use super::template::Template;
@@ -43,8 +44,8 @@ pub(super) async fn start(
     progress: &mut impl FnMut(&str),
 ) -> Result<Postgres, Error> {
     let account = Account::unprivileged()?;
-    let installation = binaries(config, account.as_ref()).await?;
     let (folder, leftovers) = make_folder(config, account.as_ref(), guard).await?;
+    let installation = binaries(config, account.as_ref(), &folder, guard, progress).await?;
     let template = Template::of(
         &installation,
         &config.cache_dir,
@@ -85,20 +86,56 @@ pub(super) async fn start(
 }
 
 /// Binaries from where the configuration says.
-async fn binaries(config: &PostgresConfig, account: Option<&Account>) -> Result<Installation, Error> {
+async fn binaries(
+    config: &PostgresConfig,
+    account: Option<&Account>,
+    workplace: &Path,
+    guard: &Guard,
+    progress: &mut impl FnMut(&str),
+) -> Result<Installation, Error> {
     let missing = |reason: &str, looked| Error::PostgresMissing {
         reason: reason.to_owned(),
         looked: Looked(looked),
         hint: find::how_to_install(),
     };
-    match &config.source {
-        PostgresSource::BinDir(bin) => find::usable(bin, "chosen", account)
-            .await
-            .map_err(|why| missing("the chosen folder will not do", vec![why])),
-        _ => find::installed(account)
-            .await
-            .map_err(|wrong| missing("none is installed", wrong)),
+    let mut looked = match &config.source {
+        PostgresSource::BinDir(bin) => match find::usable(bin, "chosen", account).await {
+            Ok(found) => return Ok(found),
+            Err(why) => return Err(missing("the chosen folder will not do", vec![why])),
+        },
+        PostgresSource::Fetched => vec!["installed ones were not looked for".to_owned()],
+        _ => match find::installed(account).await {
+            Ok(found) => return Ok(found),
+            Err(wrong) if wrong.is_empty() => vec!["none is on PATH or in the usual folders".to_owned()],
+            Err(wrong) => wrong,
+        },
+    };
+    let logs = config.log.parent().unwrap_or(&config.run_dir);
+    match fetch::fetched(&config.cache_dir, logs, config.offline, guard, progress).await {
+        Ok(fetched) => match within_reach(fetched, workplace, account).await {
+            Ok(found) => return Ok(found),
+            Err(why) => looked.push(why),
+        },
+        Err(wrong) => looked.extend(wrong),
     }
+    Err(missing("none is installed, and none could be fetched", looked))
+}
+
+/// Fetched binaries as the account can run them: from a copy of its own if it cannot enter the cache.
+async fn within_reach(
+    fetched: Fetched,
+    workplace: &Path,
+    account: Option<&Account>,
+) -> Result<Installation, String> {
+    let there = find::usable(&fetched.bin, &fetched.origin, account).await;
+    let (Err(why), Some(account)) = (&there, account) else {
+        return there;
+    };
+    let copy = workplace.join("postgresql");
+    let copied = tree::copy(&fetched.folder, &copy, Some(account));
+    copied.map_err(|error| format!("{why}; no copy in {}: {error}", copy.display()))?;
+    let bin = fetched.bin.strip_prefix(&fetched.folder).unwrap_or(&fetched.bin);
+    find::usable(&copy.join(bin), &fetched.origin, Some(account)).await
 }
 
 /// A new folder, as short as can be, that the account owns; linked from the run's folder.

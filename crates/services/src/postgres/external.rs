@@ -122,7 +122,8 @@ impl Facts {
         let sql = "select current_setting('server_version'), current_setting('server_version_num')::int,
                 rolname::text, rolsuper, rolcreatedb, rolcreaterole,
                 current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-                    - (select count(*)::int from pg_stat_activity where backend_type = 'client backend'),
+                    - (select count(*)::int from pg_stat_activity
+                       where backend_type = 'client backend' and pid <> pg_backend_pid()),
                 current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')
             from pg_roles where rolname = current_user";
         let row = ask_sql(client, "ask the server what it is", sql).await?;

@@ -23,7 +23,7 @@ pub(super) const RESERVED: u16 = 3;
 /// Durability: an acknowledged transaction survives the death of any process, SIGKILL included, and not a power
 /// loss. With `synchronous_commit` on, a commit is answered only after its log was written to the operating system;
 /// without `fsync` nobody waits for the disk; torn pages, the reason for `full_page_writes`, come from power loss alone.
-pub(super) const SERVER: [(&str, &str); 16] = [
+pub(super) const SERVER: [(&str, &str); 17] = [
     ("fsync", "off"),
     ("synchronous_commit", "on"),
     ("full_page_writes", "off"),
@@ -37,6 +37,7 @@ pub(super) const SERVER: [(&str, &str); 16] = [
     // Neither replicas nor backups: the least log there can be.
     ("wal_level", "minimal"),
     ("max_wal_senders", "0"),
+    ("max_logical_replication_workers", "0"),
     // No checkpoint in the middle of a measured run of ordinary length.
     ("checkpoint_timeout", "30min"),
     // Compiling plans costs more than these queries run.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
-use services::{Guard, GuardSpec, Launch};
+use services::{Guard, GuardSpec, Launch, Postgres, PostgresConfig, PostgresSource};
 
 /// How long anything here may take before it counts as never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -96,6 +96,19 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 /// A cache that the tests share, so that a template is made once.
 pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
+/// A private cluster in this folder of the bench, of the binaries that the environment names, if it does.
+pub(crate) fn config(bench: &Bench, run: &str) -> PostgresConfig {
+    let mut config = PostgresConfig::new(cache(), bench.path(run));
+    config.source = PostgresSource::from_env();
+    config
+}
+
+pub(crate) async fn start(bench: &Bench, run: &str) -> Postgres {
+    Postgres::start(config(bench, run), &bench.guard, |_| {})
+        .await
+        .unwrap()
 }
 
 /// A connection that ends with the client.
