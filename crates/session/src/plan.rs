@@ -3,18 +3,19 @@
 //! A plan fixes users, tenants, rooms, phases, the ops of every user and their arrival times. It does not fix how the
 //! ops of different users interleave: that is the system's.
 
-mod arrival;
 mod names;
 mod phase;
 mod steps;
 
 use std::time::Duration;
 
-use history::{Replica, Room, Tenant, User};
+use history::{At, Replica, Room, Round, Tenant, User};
+use perf::{Schedule, Spacing, Starts};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub use arrival::Arrivals;
+use crate::clock::nanoseconds;
+
 pub use phase::{Phase, PhaseKind};
 pub use steps::{Step, Steps};
 
@@ -204,17 +205,22 @@ impl Plan {
 
     /// What `user` does in `round`, without end: a round ends by time.
     #[must_use]
-    pub fn steps(&self, user: User, round: history::Round) -> Steps {
+    pub fn steps(&self, user: User, round: Round) -> Steps {
         let person = &self.people[user.0 as usize];
         let peer = self.peer(person).unwrap_or(user);
         Steps::new(self.rng(user, round, 0), person.room.is_some(), peer)
     }
 
-    /// When the ops of `user` in `round` are to begin; `None` in a closed loop.
+    /// When the ops of `user` in a `round` that begins at `from` are to begin; `None` in a closed loop.
     #[must_use]
-    pub fn arrivals(&self, user: User, round: history::Round) -> Option<Arrivals> {
-        let rate = self.scale.rate? / f64::from(self.scale.users);
-        Some(Arrivals::new(self.rng(user, round, 1), rate, self.scale.duration))
+    pub fn starts(&self, user: User, round: Round, from: At) -> Option<Starts<ChaCha8Rng>> {
+        let rate_per_s = self.scale.rate? / f64::from(self.scale.users);
+        let schedule = Schedule::Open {
+            rate_per_s,
+            spacing: Spacing::Poisson,
+        };
+        let to = At(from.0 + nanoseconds(self.scale.duration));
+        Some(schedule.starts(from, to, self.rng(user, round, 1)))
     }
 
     /// The room of `tenant`.
@@ -225,7 +231,7 @@ impl Plan {
 
     /// Title of the thread that every user creates at the begin of `round`: the same for all.
     #[must_use]
-    pub fn round_title(round: history::Round) -> String {
+    pub fn round_title(round: Round) -> String {
         format!("round {}", round.0)
     }
 
@@ -238,7 +244,7 @@ impl Plan {
         (peer != person.user).then_some(peer)
     }
 
-    fn rng(&self, user: User, round: history::Round, purpose: u64) -> ChaCha8Rng {
+    fn rng(&self, user: User, round: Round, purpose: u64) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.scale.seed);
         rng.set_stream(1 + (purpose << 48 | u64::from(round.0) << 32 | u64::from(user.0)));
         rng

@@ -232,6 +232,13 @@ impl Values {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Adds all of `more`, which replace values of the same slots.
+    pub fn extend(&mut self, more: Self) {
+        for (slot, value) in more.0 {
+            self.set(slot, value);
+        }
+    }
+
     /// The value of `slot`, taken out.
     pub fn take(&mut self, slot: Slot) -> Option<String> {
         let index = self.0.iter().position(|(other, _)| *other == slot)?;

@@ -35,7 +35,7 @@ pub(super) fn tenant(number: u32, tag: u64) -> String {
     let name = TENANTS[number as usize % TENANTS.len()];
     match number as usize / TENANTS.len() {
         0 => format!("{name}-{tag:010x}"),
-        lap => format!("{name}-{lap}-{tag:010x}"),
+        lap => format!("{name}-{tag:010x}-{lap}"),
     }
 }
 

@@ -42,10 +42,16 @@ pub enum PhaseKind {
     Round,
     /// Everybody cancels a reply while it streams.
     Cancel,
-    /// Guests are taken into rooms and put out again while members post.
-    Membership,
-    /// Some drop their connection, miss events, come back and resume.
-    Reconnect,
+    /// Guests are taken into rooms while members post.
+    Admit,
+    /// Guests subscribe, and everybody in a room posts.
+    Mingle,
+    /// Guests are put out again while members post, and members go on posting.
+    Expel,
+    /// Some drop their connection, and miss what others post.
+    Drop,
+    /// They come back and resume.
+    Resume,
     /// What must be denied is tried.
     Probe,
     /// What an ended session must no longer be able to do is tried.
@@ -72,8 +78,11 @@ impl PhaseKind {
             Self::Leave => "leave",
             Self::Round => "round",
             Self::Cancel => "cancel",
-            Self::Membership => "membership",
-            Self::Reconnect => "reconnect",
+            Self::Admit => "admit",
+            Self::Mingle => "mingle",
+            Self::Expel => "expel",
+            Self::Drop => "drop",
+            Self::Resume => "resume",
             Self::Probe => "probe",
             Self::Boundary => "boundary",
             Self::ReadAll => "read-all",
@@ -106,10 +115,13 @@ const BEFORE: [PhaseKind; 7] = [
     PhaseKind::Leave,
 ];
 
-const AFTER: [PhaseKind; 8] = [
+const AFTER: [PhaseKind; 11] = [
     PhaseKind::Cancel,
-    PhaseKind::Membership,
-    PhaseKind::Reconnect,
+    PhaseKind::Admit,
+    PhaseKind::Mingle,
+    PhaseKind::Expel,
+    PhaseKind::Drop,
+    PhaseKind::Resume,
     PhaseKind::Probe,
     PhaseKind::Boundary,
     PhaseKind::ReadAll,

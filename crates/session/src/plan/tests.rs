@@ -1,6 +1,5 @@
 use std::collections::HashSet;
 
-use history::Round;
 use proptest::prelude::*;
 
 use super::*;
@@ -76,28 +75,30 @@ proptest! {
         let slugs: HashSet<_> = plan.tenants.iter().map(|t| &t.slug).collect();
         prop_assert_eq!(slugs.len(), plan.tenants.len());
     }
-
-    #[test]
-    fn arrivals_ascend_and_end_with_the_round(seed: u64, rate in 1.0_f64..2_000.0) {
-        let scale = Scale { seed, rate: Some(rate), ..Scale::default() };
-        let plan = Plan::new(scale).unwrap();
-        let times: Vec<_> = plan.arrivals(User(3), Round(1)).unwrap().collect();
-        prop_assert!(times.is_sorted());
-        prop_assert!(times.iter().all(|at| *at < plan.scale.duration));
-    }
 }
 
 #[test]
-fn arrivals_come_at_the_rate() {
+fn ops_of_all_users_together_come_at_the_rate() {
     let scale = Scale {
-        rate: Some(12_000.0),
+        rate: Some(1_200.0),
         duration: Duration::from_secs(10),
         ..Scale::default()
     };
     let plan = Plan::new(scale).unwrap();
-    let count = plan.arrivals(User(0), Round(1)).unwrap().count();
-    // 1,000 a second for ten seconds; five standard deviations of a Poisson variable are 500
-    assert!((9_500..10_500).contains(&count), "{count}");
+    let from = At(5_000_000_000);
+    let starts: Vec<At> = plan
+        .people
+        .iter()
+        .flat_map(|person| plan.starts(person.user, Round(1), from).unwrap())
+        .collect();
+    assert!(starts.iter().all(|at| (from..At(15_000_000_000)).contains(at)));
+    // 12,000 of a Poisson process; five standard deviations are 548
+    assert!((11_452..12_548).contains(&starts.len()), "{}", starts.len());
+}
+
+#[test]
+fn a_closed_loop_has_no_schedule() {
+    assert!(plan(1, 12, 3).starts(User(0), Round(1), At::START).is_none());
 }
 
 #[test]

@@ -1,0 +1,321 @@
+//! Requests to the authentication service: everything that comes back is recorded and judged.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::rc::Rc;
+
+use history::{
+    At, ChannelKind, CloseCause, Conn, Fact, Inbound, Interval, Invoked, Op, Outcome, Part, Replica, Role,
+    Session, Source, Step, User,
+};
+use reqwest::{Client, Response, redirect};
+
+use crate::codec::{Slot, Values};
+use crate::limits::BODY_LIMIT_BYTES;
+use crate::pointer::pick;
+use crate::profile::{Exchange, Verb};
+use crate::socket::header_lines;
+use crate::worker::Worker;
+
+/// What stands in a recorded answer in place of the caller's own tokens.
+pub(crate) const REDACTED: &str = "<token>";
+
+/// A client of the authentication service; the users of a worker share its TCP connections.
+pub(crate) struct Http {
+    worker: Rc<Worker>,
+    client: Client,
+}
+
+/// The HTTP exchanges of one login.
+pub(crate) struct Line {
+    pub(crate) conn: Conn,
+    pub(crate) user: User,
+    pub(crate) session: Session,
+    requests: Cell<u32>,
+}
+
+/// One request.
+pub(crate) struct Call<'a> {
+    pub(crate) role: Role,
+    pub(crate) exchange: &'a Exchange,
+    pub(crate) values: Values,
+    pub(crate) bearer: Option<&'a str>,
+    pub(crate) probe: bool,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    pub(crate) outcome: Outcome,
+    pub(crate) status: Option<u16>,
+    pub(crate) values: Values,
+    pub(crate) during: Interval,
+}
+
+impl HttpAnswer {
+    pub(crate) fn is_ok(&self) -> bool {
+        self.outcome == Outcome::Ok
+    }
+
+    /// What the service or the network said; empty if all went well.
+    pub(crate) fn reason(&self) -> &str {
+        match &self.outcome {
+            Outcome::Ok => "",
+            Outcome::Fail(reason) | Outcome::Info(reason) => reason,
+        }
+    }
+}
+
+impl Http {
+    pub(crate) fn new(worker: &Rc<Worker>) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .timeout(worker.limits.op)
+            .tcp_nodelay(true)
+            .build()?;
+        Ok(Self {
+            worker: Rc::clone(worker),
+            client,
+        })
+    }
+
+    /// A line for a new login of `user`.
+    pub(crate) fn line(&self, user: User) -> Line {
+        let (conn, session) = (self.worker.next_conn(), self.worker.next_session());
+        self.worker.record(Fact::Opened {
+            conn,
+            user,
+            session: Some(session),
+            replica: Replica::AUTH,
+            channel: ChannelKind::Http,
+            tcp_ns: 0,
+            upgrade_ns: 0,
+        });
+        Line {
+            conn,
+            user,
+            session,
+            requests: Cell::default(),
+        }
+    }
+
+    pub(crate) fn close(&self, line: &Line) {
+        self.worker.record(Fact::Closed {
+            conn: line.conn,
+            cause: CloseCause::ByPlan,
+            code: None,
+        });
+    }
+
+    /// Asks and reads the answer.
+    pub(crate) async fn call(&self, line: &Line, call: Call<'_>) -> HttpAnswer {
+        let request = match self.request(&call) {
+            Ok(request) => request,
+            Err(reason) => return self.not_made(reason),
+        };
+        let (op, from) = self.invoke(line, &call);
+        let answer = match request.send().await {
+            Ok(response) => self.read(line, op, &call, response).await,
+            Err(error) => Err(reason_of(&error)),
+        };
+        let to = self.worker.clock.now();
+        let during = Interval { from, to };
+        let (outcome, status, values) = match answer {
+            Ok((status @ 200..300, values)) => (Outcome::Ok, Some(status), values),
+            Ok((status, values)) => (Outcome::Fail(format!("status {status}")), Some(status), values),
+            Err(reason) => (Outcome::Info(reason), None, Values::new()),
+        };
+        self.worker.record_at(
+            to,
+            Fact::Completed {
+                op,
+                outcome: outcome.clone(),
+            },
+        );
+        HttpAnswer {
+            outcome,
+            status,
+            values,
+            during,
+        }
+    }
+
+    fn request(&self, call: &Call<'_>) -> Result<reqwest::RequestBuilder, String> {
+        let Exchange {
+            verb,
+            path,
+            body,
+            bearer,
+            ..
+        } = call.exchange;
+        let url = format!("{}{path}", self.worker.target.auth);
+        let mut request = match verb {
+            Verb::Get => self.client.get(url),
+            Verb::Post => self.client.post(url),
+        };
+        if let Some(body) = body {
+            let body = body.json(&call.values).map_err(|missing| missing.to_string())?;
+            request = request.header("content-type", "application/json").body(body);
+        }
+        if let (true, Some(token)) = (bearer, call.bearer) {
+            request = request.bearer_auth(token);
+        }
+        Ok(request)
+    }
+
+    fn invoke(&self, line: &Line, call: &Call<'_>) -> (Op, At) {
+        let number = line.requests.get() + 1;
+        line.requests.set(number);
+        let (op, at, (phase, round)) = (
+            self.worker.next_op(),
+            self.worker.clock.now(),
+            self.worker.phase(),
+        );
+        let invoked = Invoked {
+            op,
+            conn: line.conn,
+            user: line.user,
+            role: call.role,
+            request: number.to_string().into(),
+            intended: at,
+            phase,
+            round,
+            nonce: None,
+            stores: None,
+            names: Vec::new(),
+            probe: call.probe,
+        };
+        self.worker.record_at(at, Fact::Invoked(invoked));
+        (op, at)
+    }
+
+    /// Records the answer, own tokens taken out, and takes out of it what the profile says.
+    async fn read(
+        &self,
+        line: &Line,
+        op: Op,
+        call: &Call<'_>,
+        mut response: Response,
+    ) -> Result<(u16, Values), String> {
+        let (at, status) = (self.worker.clock.now(), response.status());
+        let headers = format!("{status}\r\n{}", header_lines(response.headers()));
+        self.record(line, at, Source::Headers, headers.as_bytes(), Vec::new());
+        let body = self.body(&mut response).await;
+        let text = String::from_utf8_lossy(body.as_deref().unwrap_or_else(|(read, _)| read));
+        let mut values = Values::new();
+        for (slot, pointer) in &call.exchange.holds {
+            if let Some(value) = pick(&text, pointer) {
+                values.set(*slot, value);
+            }
+        }
+        let own = [Slot::AccessToken, Slot::RefreshToken].map(|slot| values.get(slot).unwrap_or_default());
+        let step = if status.is_success() {
+            Step::Done
+        } else {
+            Step::Error
+        };
+        let parts = vec![Part::Reply {
+            op: Some(op),
+            step,
+            text: None,
+        }];
+        self.record(
+            line,
+            self.worker.clock.now(),
+            Source::Body,
+            redact(&text, &own).as_bytes(),
+            parts,
+        );
+        match body {
+            Ok(_) => Ok((status.as_u16(), values)),
+            Err((_, reason)) => Err(reason),
+        }
+    }
+
+    /// The body, or what came of it and why no more did.
+    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, (Vec<u8>, String)> {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(body),
+                Err(error) => return Err((body, reason_of(&error))),
+            }
+            if body.len() > BODY_LIMIT_BYTES {
+                let what =
+                    format!("an HTTP body of more than {BODY_LIMIT_BYTES} bytes was not read to its end");
+                self.worker.record(Fact::LimitHit {
+                    what: what.as_str().into(),
+                });
+                return Err((body, what));
+            }
+        }
+    }
+
+    fn record(&self, line: &Line, at: At, source: Source, bytes: &[u8], parts: Vec<Part<'_>>) {
+        let inbound = Inbound {
+            conn: line.conn,
+            source,
+            bytes: bytes.into(),
+            parts,
+        };
+        self.worker.record_at(at, Fact::Inbound(inbound));
+    }
+
+    fn not_made(&self, reason: String) -> HttpAnswer {
+        let now = self.worker.clock.now();
+        let during = Interval { from: now, to: now };
+        HttpAnswer {
+            outcome: Outcome::Info(reason),
+            status: None,
+            values: Values::new(),
+            during,
+        }
+    }
+}
+
+/// The cause at the bottom, without the URL that is wrapped around it.
+fn reason_of(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timeout".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// `text` with each of `tokens` replaced.
+fn redact<'a>(text: &'a str, tokens: &[&str]) -> Cow<'a, str> {
+    let mut text = Cow::Borrowed(text);
+    for token in tokens.iter().filter(|token| !token.is_empty()) {
+        if text.contains(token) {
+            text = Cow::Owned(text.replace(token, REDACTED));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, tokens: &[&str], expect: &str) {
+        assert_eq!(redact(text, tokens), expect);
+    }
+
+    #[test]
+    fn own_tokens_are_taken_out_wherever_they_stand() {
+        check(
+            r#"{"a":"t.0.k","b":"r"}"#,
+            &["t.0.k", ""],
+            r#"{"a":"<token>","b":"r"}"#,
+        );
+        check("t.0.k again t.0.k", &["t.0.k"], "<token> again <token>");
+        check("another's t.9.k", &["t.0.k"], "another's t.9.k");
+        check("", &[], "");
+    }
+}

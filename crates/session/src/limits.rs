@@ -1,0 +1,45 @@
+//! Every wait of a run and what bounds it.
+
+use std::time::Duration;
+
+/// Bytes of one inbound WebSocket message; a service that sends more is given up on.
+pub const MESSAGE_LIMIT_BYTES: usize = 16 << 20;
+/// Bytes of one HTTP answer's body; what is beyond is not read.
+pub const BODY_LIMIT_BYTES: usize = 1 << 20;
+/// Ops of one user in flight at once in an open model; arrivals beyond wait, and their wait counts.
+pub const IN_FLIGHT_LIMIT: usize = 16;
+/// Timeouts in a row, with nothing inbound between, after which a connection is not asked any more.
+pub const SILENT_LIMIT: u32 = 4;
+
+/// The waits that a caller may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For the answer of an op, over HTTP too; also the latency that an unanswered op counts with.
+    pub op: Duration,
+    /// For an op's answer on a connection that has answered before: fifty times its slowest answer, but no less than this.
+    pub op_min: Duration,
+    /// For an op's answer on a connection that has just let one run out without a byte.
+    pub op_silent: Duration,
+    /// For TCP connect and upgrade together.
+    pub connect: Duration,
+    /// How long nothing must come in for the drain to end.
+    pub drain_quiet: Duration,
+    /// How long the drain lasts at most.
+    pub drain: Duration,
+    /// For the answer to a close frame.
+    pub close: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            op: Duration::from_secs(5),
+            op_min: Duration::from_secs(1),
+            op_silent: Duration::from_millis(250),
+            connect: Duration::from_secs(5),
+            drain_quiet: Duration::from_millis(300),
+            drain: Duration::from_secs(2),
+            close: Duration::from_millis(500),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Values within JSON text, by pointer (RFC 6901), without building a tree.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The value at `pointer`, as text: a string's content, or the JSON of anything else. `None` if nothing or null is there.
+pub(crate) fn pick(json: &str, pointer: &str) -> Option<String> {
+    let mut here: &str = json;
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        here = step(here, &token)?.get();
+    }
+    if here.starts_with('"') {
+        return serde_json::from_str(here).ok();
+    }
+    (here != "null").then(|| here.to_owned())
+}
+
+fn step<'a>(json: &'a str, token: &str) -> Option<&'a RawValue> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    Member(token).deserialize(&mut reader).ok().flatten()
+}
+
+/// The member of an object, or the element of an array, of this name.
+struct Member<'t>(&'t str);
+
+impl<'a> DeserializeSeed<'a> for Member<'_> {
+    type Value = Option<&'a RawValue>;
+
+    fn deserialize<D: Deserializer<'a>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Member<'_> {
+    type Value = Option<&'a RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or an array")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<Key<'a>>()? {
+            if found.is_none() && key.0 == self.0 {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<S: SeqAccess<'a>>(self, mut elements: S) -> Result<Self::Value, S::Error> {
+        let mut wanted = self.0.parse::<usize>().ok();
+        let mut found = None;
+        while let Some(element) = elements.next_element::<&'a RawValue>()? {
+            if wanted == Some(0) {
+                found = Some(element);
+            }
+            wanted = wanted.and_then(|index| index.checked_sub(1));
+        }
+        Ok(found)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pointer: &str, expect: Option<&str>) {
+        let json = r#"{"a":{"b":[10,{"c":"x\"y"}]},"n":null,"d/e":true,"é":"z"}"#;
+        assert_eq!(pick(json, pointer).as_deref(), expect, "{pointer}");
+    }
+
+    #[test]
+    fn pointers_find_what_is_there() {
+        check("/a/b/0", Some("10"));
+        check("/a/b/1/c", Some("x\"y"));
+        check("/a/b/1", Some(r#"{"c":"x\"y"}"#));
+        check("/d~1e", Some("true"));
+        check("/é", Some("z"));
+        check("/n", None);
+        check("/a/b/2", None);
+        check("/a/x", None);
+        check("/a/b/c", None);
+        check("/d~1e/x", None);
+    }
+
+    #[test]
+    fn no_json_holds_nothing() {
+        assert_eq!(pick("", "/a"), None);
+        assert_eq!(pick("{\"a\":", "/a"), None);
+    }
+}

@@ -1,0 +1,291 @@
+//! One WebSocket connection: opened with a bearer token, asked, listened to until its end, closed.
+
+mod attempt;
+mod connect;
+mod ledger;
+mod patience;
+mod reader;
+mod state;
+mod tail;
+mod tap;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
+
+use futures_util::SinkExt;
+use futures_util::stream::SplitSink;
+use history::{At, CloseCause, Fact, Fingerprint, Serial};
+use isolation::fingerprint_of_id;
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+
+use crate::codec::{Codec, Slot, Values};
+use crate::profile::{Action, Dialect};
+use crate::worker::Worker;
+
+pub(crate) use attempt::Attempt;
+pub(crate) use connect::{Knock, header_lines};
+use ledger::Ledger;
+pub(crate) use ledger::{Answer, Change, Holder};
+use patience::Patience;
+pub use state::{Happening, State};
+use tap::Tap;
+
+/// Request ids that a phase may use before they run into those of the next.
+const IDS_PER_PHASE: u32 = 100_000;
+
+type Sink = SplitSink<WebSocketStream<Tap>, Message>;
+
+/// An open connection, or one that has ended.
+pub(crate) struct Socket {
+    worker: Rc<Worker>,
+    holder: Holder,
+    dialect: usize,
+    state: RefCell<State>,
+    codec: RefCell<Box<dyn Codec>>,
+    ledger: RefCell<Ledger>,
+    patience: RefCell<Patience>,
+    sink: Mutex<Option<Sink>>,
+    reader: RefCell<Option<JoinHandle<()>>>,
+    /// What stood in the greeting, once it has come.
+    greeting: RefCell<Option<Values>>,
+    greeted: RefCell<Option<oneshot::Sender<()>>>,
+    /// Highest position of an event that a resume can replay.
+    cursor: Cell<u64>,
+    last_inbound: Cell<Instant>,
+    watches: RefCell<Vec<Watch>>,
+    began: At,
+}
+
+/// Somebody waits for text to come in.
+struct Watch {
+    needle: String,
+    seen: oneshot::Sender<At>,
+}
+
+/// What a user asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) action: Action,
+    pub(crate) values: Values,
+    /// Serial of the canary in it that the reply must derive from.
+    pub(crate) nonce: Option<Serial>,
+    /// Serial of the canary in it that the acknowledgement promises to be stored.
+    pub(crate) stores: Option<Serial>,
+    /// When the schedule wanted it to begin; now, if there is none.
+    pub(crate) intended: Option<At>,
+    pub(crate) change: Option<Change>,
+    pub(crate) probe: bool,
+}
+
+impl Request {
+    pub(crate) fn new(action: Action) -> Self {
+        Self {
+            action,
+            values: Values::new(),
+            nonce: None,
+            stores: None,
+            intended: None,
+            change: None,
+            probe: false,
+        }
+    }
+
+    pub(crate) fn with(mut self, slot: Slot, value: impl Into<String>) -> Self {
+        self.values.set(slot, value);
+        self
+    }
+
+    pub(crate) fn nonce(self, serial: Serial) -> Self {
+        Self {
+            nonce: Some(serial),
+            ..self
+        }
+    }
+
+    pub(crate) fn stores(self, serial: Serial) -> Self {
+        Self {
+            stores: Some(serial),
+            ..self
+        }
+    }
+
+    pub(crate) fn change(self, change: Change) -> Self {
+        Self {
+            change: Some(change),
+            ..self
+        }
+    }
+
+    pub(crate) fn intended(self, at: Option<At>) -> Self {
+        Self { intended: at, ..self }
+    }
+
+    /// It asks for what must be denied, or is made to see whether that was.
+    pub(crate) fn probe(self) -> Self {
+        Self { probe: true, ..self }
+    }
+
+    /// Ids that it names: reflected, they are no evidence.
+    fn names(&self) -> Vec<Fingerprint> {
+        [Slot::Thread, Slot::Room, Slot::User]
+            .into_iter()
+            .filter_map(|slot| self.values.get(slot))
+            .map(fingerprint_of_id)
+            .collect()
+    }
+}
+
+impl Socket {
+    pub(crate) fn holder(&self) -> Holder {
+        self.holder
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.borrow().is_open()
+    }
+
+    /// Whether it is open and answers.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.is_open() && self.patience.borrow().wait(&self.worker.limits).is_some()
+    }
+
+    pub(crate) fn dialect(&self) -> &Dialect {
+        &self.worker.target.profile.dialects[self.dialect]
+    }
+
+    /// What resumes this connection after its end, if the greeting said.
+    pub(crate) fn resume_token(&self) -> Option<String> {
+        self.greeting
+            .borrow()
+            .as_ref()?
+            .get(Slot::Resume)
+            .map(str::to_owned)
+    }
+
+    pub(crate) fn cursor(&self) -> u64 {
+        self.cursor.get()
+    }
+
+    pub(crate) fn last_inbound(&self) -> Instant {
+        self.last_inbound.get()
+    }
+
+    /// Request ids go on above those of earlier phases, equal on all connections.
+    pub(crate) fn enter(&self, phase: u16) {
+        self.ledger
+            .borrow_mut()
+            .align(u32::from(phase).saturating_mul(IDS_PER_PHASE));
+    }
+
+    /// Resolves when `needle` comes in; to be set up before that can happen.
+    pub(crate) fn watch(&self, needle: impl Into<String>) -> oneshot::Receiver<At> {
+        let (seen, watch) = oneshot::channel();
+        self.watches.borrow_mut().push(Watch {
+            needle: needle.into(),
+            seen,
+        });
+        watch
+    }
+
+    /// Says that the first authenticated reply has come.
+    pub(crate) fn ready(&self, at: At) {
+        let (conn, total_ns) = (self.holder.conn, at.since(self.began));
+        self.worker.record_at(at, Fact::Ready { conn, total_ns });
+    }
+
+    /// Closes it in order: a close frame, its answer or a limit.
+    pub(crate) async fn close(&self) {
+        if self.change_state(Happening::WeClose) {
+            let farewell = async {
+                if let Some(sink) = self.sink.lock().await.as_mut() {
+                    // a stream that broke meanwhile is the reader's to report
+                    let _ = sink.send(Message::Close(None)).await;
+                }
+                let reader = self.reader.borrow_mut().take();
+                if let Some(mut reader) = reader {
+                    let ended = tokio::time::timeout(self.worker.limits.close, &mut reader).await;
+                    if ended.is_err() {
+                        reader.abort();
+                    }
+                }
+            };
+            // twice the limit: for the write and for the answer
+            let _ = tokio::time::timeout(self.worker.limits.close * 2, farewell).await;
+        }
+        self.end(Happening::WeDrop);
+    }
+
+    /// Drops the stream without a close frame, as a phone in a tunnel does.
+    pub(crate) fn drop_stream(&self) {
+        self.end(Happening::WeDrop);
+    }
+
+    /// Moves to the next state; whether that made a difference.
+    fn change_state(&self, happening: Happening) -> bool {
+        let mut state = self.state.borrow_mut();
+        let next = state.clone().after(happening);
+        let changed = next != *state;
+        *state = next;
+        changed
+    }
+
+    /// The end of the connection, if it had none: the fact, and the end of what was in flight.
+    fn finish(&self, happening: Happening) {
+        if self.change_state(happening)
+            && let State::Closed { cause, code } = *self.state.borrow()
+        {
+            self.closed(cause, code);
+        }
+    }
+
+    /// As [`Self::finish`], and lets go of the stream.
+    fn end(&self, happening: Happening) {
+        self.finish(happening);
+        if let Some(reader) = self.reader.borrow_mut().take() {
+            reader.abort();
+        }
+        if let Ok(mut sink) = self.sink.try_lock() {
+            sink.take();
+        }
+    }
+
+    fn closed(&self, cause: CloseCause, code: Option<u16>) {
+        let at = self.worker.clock.now();
+        let conn = self.holder.conn;
+        self.worker.record_at(at, Fact::Closed { conn, cause, code });
+        let open = self.ledger.borrow().all_open();
+        for op in open {
+            self.complete(
+                op,
+                at,
+                history::Outcome::Info("connection lost".to_owned()),
+                Values::new(),
+            );
+        }
+    }
+
+    async fn send(&self, bytes: String) {
+        if let Some(sink) = self.sink.lock().await.as_mut() {
+            // a stream that broke is the reader's to report, once, with its reason
+            let _ = sink.send(Message::text(bytes)).await;
+        }
+    }
+
+    /// Sends what a codec wants sent, an answer to a heartbeat say.
+    fn send_back(self: &Rc<Self>, bytes: Vec<u8>) {
+        let socket = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let message = match String::from_utf8(bytes) {
+                Ok(text) => Message::text(text),
+                Err(error) => Message::Binary(Bytes::from(error.into_bytes())),
+            };
+            if let Some(sink) = socket.sink.lock().await.as_mut() {
+                let _ = sink.send(message).await;
+            }
+        });
+    }
+}

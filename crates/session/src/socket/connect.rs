@@ -1,0 +1,306 @@
+//! TCP, upgrade, greeting.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use history::{At, ChannelKind, Fact, Part, Replica, Session, Source, User};
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, oneshot};
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::tail::Tail;
+use super::tap::Tap;
+use super::{Happening, Holder, Socket, State};
+use crate::clock::nanoseconds;
+use crate::codec::{Slot, Values};
+use crate::limits::MESSAGE_LIMIT_BYTES;
+use crate::profile::Dialect;
+use crate::worker::Worker;
+
+/// The library's own 128 KiB would be 134 MiB for a thousand users.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// What one presents at a gateway's door.
+#[derive(Clone, Debug)]
+pub(crate) struct Knock<'a> {
+    pub(crate) user: User,
+    /// The session of the token; `None` if the token is none of one's own.
+    pub(crate) session: Option<Session>,
+    pub(crate) replica: Replica,
+    /// Which of the target's dialects.
+    pub(crate) dialect: u8,
+    pub(crate) token: Option<&'a str>,
+    /// Whether to be let in would be a finding.
+    pub(crate) expect_refusal: bool,
+}
+
+/// Why one was not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// HTTP status, if the service answered.
+    pub(crate) status: Option<u16>,
+    pub(crate) reason: String,
+}
+
+type Stream = WebSocketStream<Tap>;
+
+/// An upgrade that was accepted.
+struct Upgraded {
+    stream: Stream,
+    tail: Rc<RefCell<Tail>>,
+    response: Response,
+    tcp_ns: u64,
+    upgrade_ns: u64,
+}
+
+/// An upgrade that was not.
+struct Failed {
+    refusal: Refusal,
+    answer: Option<Box<Response>>,
+}
+
+impl Socket {
+    /// Connects and upgrades; from then on everything that comes in is recorded.
+    pub(crate) async fn open(worker: &Rc<Worker>, knock: Knock<'_>) -> Result<Rc<Self>, Refusal> {
+        let Knock {
+            user,
+            session,
+            replica,
+            ..
+        } = knock;
+        let holder = Holder {
+            conn: worker.next_conn(),
+            user,
+            session,
+            replica,
+        };
+        let began = worker.clock.now();
+        let limit = worker.limits.connect;
+        let upgraded = match tokio::time::timeout(limit, upgrade(worker, &knock)).await {
+            Ok(upgraded) => upgraded,
+            Err(_) => Err(Failed::network(format!(
+                "no answer within {} ms",
+                limit.as_millis()
+            ))),
+        };
+        match upgraded {
+            Ok(upgraded) => Ok(Self::opened(worker, holder, &knock, began, upgraded)),
+            Err(failed) => Err(failed.record(worker, holder, knock.expect_refusal)),
+        }
+    }
+
+    fn opened(
+        worker: &Rc<Worker>,
+        holder: Holder,
+        knock: &Knock<'_>,
+        began: At,
+        upgraded: Upgraded,
+    ) -> Rc<Self> {
+        let Upgraded {
+            stream,
+            tail,
+            response,
+            tcp_ns,
+            upgrade_ns,
+        } = upgraded;
+        let at = worker.clock.now();
+        let Holder {
+            conn,
+            user,
+            session,
+            replica,
+        } = holder;
+        let channel = ChannelKind::WebSocket;
+        worker.record_at(
+            at,
+            Fact::Opened {
+                conn,
+                user,
+                session,
+                replica,
+                channel,
+                tcp_ns,
+                upgrade_ns,
+            },
+        );
+        let (sink, stream) = stream.split();
+        let dialect = usize::from(knock.dialect);
+        let socket = Rc::new(Self {
+            worker: Rc::clone(worker),
+            holder,
+            dialect,
+            state: RefCell::new(State::Connecting.after(Happening::Accepted)),
+            codec: RefCell::new(worker.target.profile.dialects[dialect].framing.codec()),
+            ledger: RefCell::default(),
+            patience: RefCell::default(),
+            sink: Mutex::new(Some(sink)),
+            reader: RefCell::default(),
+            greeting: RefCell::default(),
+            greeted: RefCell::default(),
+            cursor: Cell::default(),
+            last_inbound: Cell::new(Instant::now()),
+            watches: RefCell::default(),
+            began,
+        });
+        socket.enter(worker.phase().0);
+        socket.record_inbound(
+            at,
+            Source::Headers,
+            header_lines(response.headers()).as_bytes(),
+            Vec::new(),
+        );
+        let reader = tokio::task::spawn_local(Rc::clone(&socket).read(stream, tail));
+        *socket.reader.borrow_mut() = Some(reader);
+        socket
+    }
+
+    /// Says hello if the dialect wants it, and waits for the greeting; whether it came.
+    pub(crate) async fn greeting(&self, user_id: &str) -> bool {
+        let Dialect { hello, greeting, .. } = self.dialect();
+        if let Some(hello) = hello {
+            let values = Values::new().with(Slot::User, user_id);
+            let frame = self.codec.borrow().encode(hello, &values);
+            let Ok(frame) = frame else { return false };
+            self.send(frame).await;
+        }
+        if greeting.is_none() || self.greeting.borrow().is_some() {
+            return true;
+        }
+        let (greeted, wait) = oneshot::channel();
+        *self.greeted.borrow_mut() = Some(greeted);
+        matches!(
+            tokio::time::timeout(self.worker.limits.connect, wait).await,
+            Ok(Ok(()))
+        )
+    }
+}
+
+async fn upgrade(worker: &Worker, knock: &Knock<'_>) -> Result<Upgraded, Failed> {
+    let address = worker.target.gateways.get(usize::from(knock.replica.0));
+    let address =
+        address.ok_or_else(|| Failed::network(format!("there is no gateway {}", knock.replica.0)))?;
+    let dialect = &worker.target.profile.dialects[usize::from(knock.dialect)];
+    let request = request(address, dialect, knock.token).map_err(Failed::of)?;
+    let start = Instant::now();
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| Failed::of(Error::Io(error)))?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| Failed::of(Error::Io(error)))?;
+    let tcp_ns = nanoseconds(start.elapsed());
+    let (tap, tail) = Tap::new(stream);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(MESSAGE_LIMIT_BYTES))
+        .max_frame_size(Some(MESSAGE_LIMIT_BYTES));
+    let accepted = client_async_with_config(request, tap, Some(config)).await;
+    let (stream, response) = accepted.map_err(Failed::of)?;
+    let upgrade_ns = nanoseconds(start.elapsed()) - tcp_ns;
+    Ok(Upgraded {
+        stream,
+        tail,
+        response,
+        tcp_ns,
+        upgrade_ns,
+    })
+}
+
+fn request(address: &str, dialect: &Dialect, token: Option<&str>) -> Result<Request, Error> {
+    let mut request = format!("ws://{address}{}", dialect.path).into_client_request()?;
+    let headers = request.headers_mut();
+    if let Some(subprotocol) = &dialect.subprotocol {
+        headers.insert("Sec-WebSocket-Protocol", HeaderValue::try_from(subprotocol)?);
+    }
+    if let Some(token) = token {
+        let (name, before) = &dialect.credentials;
+        let mut value = HeaderValue::try_from(format!("{before}{token}"))?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::try_from(name)?, value);
+    }
+    Ok(request)
+}
+
+/// A header block as it stands on the wire, names in lower case.
+pub(crate) fn header_lines(headers: &HeaderMap) -> String {
+    headers.iter().fold(String::new(), |mut lines, (name, value)| {
+        // writing to a string cannot fail
+        let _ = write!(lines, "{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes()));
+        lines
+    })
+}
+
+impl Failed {
+    fn network(reason: String) -> Self {
+        Self {
+            refusal: Refusal { status: None, reason },
+            answer: None,
+        }
+    }
+
+    fn of(error: Error) -> Self {
+        match error {
+            Error::Http(answer) => {
+                let status = answer.status();
+                let refusal = Refusal {
+                    status: Some(status.as_u16()),
+                    reason: format!("status {status}"),
+                };
+                Self {
+                    refusal,
+                    answer: Some(answer),
+                }
+            }
+            error => Self::network(error.to_string()),
+        }
+    }
+
+    fn record(self, worker: &Worker, holder: Holder, expected: bool) -> Refusal {
+        let Self { refusal, answer } = self;
+        let at = worker.clock.now();
+        let Holder {
+            conn, user, replica, ..
+        } = holder;
+        let reason = refusal.reason.as_str().into();
+        worker.record_at(
+            at,
+            Fact::Refused {
+                conn,
+                user,
+                replica,
+                expected,
+                reason,
+            },
+        );
+        if let Some(answer) = answer {
+            let inbound = |source, bytes: &[u8]| {
+                let parts = match source {
+                    Source::Body => vec![Part::Event {
+                        kind: "refusal".into(),
+                        content: false,
+                    }],
+                    _ => Vec::new(),
+                };
+                let inbound = history::Inbound {
+                    conn,
+                    source,
+                    bytes: bytes.into(),
+                    parts,
+                };
+                worker.record_at(at, Fact::Inbound(inbound));
+            };
+            inbound(Source::Headers, header_lines(answer.headers()).as_bytes());
+            inbound(Source::Body, answer.body().as_deref().unwrap_or_default());
+        }
+        refusal
+    }
+}

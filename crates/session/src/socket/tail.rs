@@ -1,0 +1,201 @@
+//! What has come of a message that is not whole yet: the bytes to judge if the connection dies now.
+
+/// Bytes kept of an unfinished message.
+const TAIL_LIMIT_BYTES: usize = 64 * 1024;
+/// What ends the header block of the upgrade's answer.
+const HEADERS_END: &[u8; 4] = b"\r\n\r\n";
+
+/// Follows the server's side of a WebSocket stream (RFC 6455, section 5.2: unmasked frames after the upgrade's answer)
+/// and keeps the payload of the data message that has begun and not ended, up to 64 KiB.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    stage: Stage,
+    payload: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// In the upgrade's answer; so many bytes of its end have been matched.
+    Answer { matched: usize },
+    /// In a frame's header.
+    Header { bytes: [u8; 10], len: usize },
+    /// In a frame's payload.
+    Payload { remaining: u64, last: bool, data: bool },
+}
+
+const HEADER: Stage = Stage::Header {
+    bytes: [0; 10],
+    len: 0,
+};
+
+impl Tail {
+    pub(crate) fn new() -> Self {
+        Self {
+            stage: Stage::Answer { matched: 0 },
+            payload: Vec::new(),
+        }
+    }
+
+    /// The unfinished message's payload so far; empty if there is none.
+    pub(crate) fn unfinished(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Takes the next bytes of the stream.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        while let Some((&first, rest)) = bytes.split_first() {
+            match &mut self.stage {
+                Stage::Answer { matched } => {
+                    *matched = if first == HEADERS_END[*matched] {
+                        *matched + 1
+                    } else {
+                        usize::from(first == b'\r')
+                    };
+                    if *matched == HEADERS_END.len() {
+                        self.stage = HEADER;
+                    }
+                    bytes = rest;
+                }
+                Stage::Header { bytes: header, len } => {
+                    header[*len] = first;
+                    *len += 1;
+                    if let Some(payload) = payload_of(&header[..*len]) {
+                        self.stage = payload;
+                        self.end_if_empty();
+                    }
+                    bytes = rest;
+                }
+                Stage::Payload { .. } => bytes = self.payload(bytes),
+            }
+        }
+    }
+
+    fn payload<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Stage::Payload {
+            remaining,
+            last,
+            data,
+        } = &mut self.stage
+        else {
+            return bytes;
+        };
+        let here = usize::try_from(*remaining).unwrap_or(usize::MAX).min(bytes.len());
+        let ends = here as u64 == *remaining && *last;
+        if *data && !ends {
+            let room = TAIL_LIMIT_BYTES.saturating_sub(self.payload.len());
+            self.payload.extend_from_slice(&bytes[..here.min(room)]);
+        }
+        *remaining -= here as u64;
+        self.end_if_empty();
+        &bytes[here..]
+    }
+
+    fn end_if_empty(&mut self) {
+        if let Stage::Payload {
+            remaining: 0,
+            last,
+            data,
+        } = self.stage
+        {
+            if last && data {
+                self.payload.clear();
+            }
+            self.stage = HEADER;
+        }
+    }
+}
+
+/// The payload that a whole header announces; `None` while the header is not whole.
+fn payload_of(header: &[u8]) -> Option<Stage> {
+    let (first, second) = (*header.first()?, *header.get(1)?);
+    let remaining = match second & 0x7f {
+        126 => u64::from(u16::from_be_bytes(header.get(2..4)?.try_into().ok()?)),
+        127 => u64::from_be_bytes(header.get(2..10)?.try_into().ok()?),
+        short => u64::from(short),
+    };
+    Some(Stage::Payload {
+        remaining,
+        last: first & 0x80 != 0,
+        data: first & 0x08 == 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nA: b\r\n\r\n";
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            len @ 0..126 => frame.push(len as u8),
+            len @ 126..65_536 => {
+                frame.push(126);
+                frame.extend((len as u16).to_be_bytes());
+            }
+            len => {
+                frame.push(127);
+                frame.extend((len as u64).to_be_bytes());
+            }
+        }
+        frame.extend(payload);
+        frame
+    }
+
+    /// In one piece, and byte by byte.
+    #[track_caller]
+    fn check(stream: &[u8], expect: &[u8]) {
+        let mut whole = Tail::new();
+        whole.feed(stream);
+        assert_eq!(whole.unfinished(), expect);
+        let mut pieces = Tail::new();
+        for byte in stream {
+            pieces.feed(std::slice::from_ref(byte));
+        }
+        assert_eq!(pieces.unfinished(), expect);
+    }
+
+    #[test]
+    fn whole_messages_leave_nothing() {
+        for len in [0, 1, 125, 126, 300, 70_000] {
+            check(
+                &[ANSWER, &frame(0x81, &vec![b'x'; len]), &frame(0x82, b"yes")].concat(),
+                b"",
+            );
+        }
+    }
+
+    #[test]
+    fn the_begin_of_a_message_is_kept() {
+        let cut = &frame(0x81, b"a secret that was cut off")[..14];
+        check(&[ANSWER, &frame(0x81, b"whole"), cut].concat(), b"a secret tha");
+    }
+
+    #[test]
+    fn fragments_are_joined_and_pings_between_them_are_not() {
+        let stream = [
+            ANSWER,
+            &frame(0x01, b"one "),
+            &frame(0x89, b"ping"),
+            &frame(0x00, b"two"),
+        ]
+        .concat();
+        check(&stream, b"one two");
+        check(&[&stream[..], &frame(0x80, b" three")].concat(), b"");
+    }
+
+    #[test]
+    fn the_upgrades_answer_is_no_message() {
+        check(b"HTTP/1.1 101 Switching\r\r\n\r\n\x81\x05ab", b"ab");
+        check(&ANSWER[..10], b"");
+    }
+
+    #[test]
+    fn no_more_than_the_limit_is_kept() {
+        let mut tail = Tail::new();
+        tail.feed(ANSWER);
+        tail.feed(&frame(0x01, &vec![b'x'; TAIL_LIMIT_BYTES + 5]));
+        assert_eq!(tail.unfinished().len(), TAIL_LIMIT_BYTES);
+    }
+}

@@ -1,0 +1,146 @@
+//! Load: alone, all at once, and in measured rounds.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use history::{At, Round};
+
+use super::VirtualUser;
+use super::ops::{a_little_before, position};
+use crate::clock::nanoseconds;
+use crate::codec::Slot;
+use crate::limits::IN_FLIGHT_LIMIT;
+use crate::plan::{Plan, Step};
+use crate::profile::Action;
+use crate::socket::{Request, Socket};
+
+/// Replies that a user tries to cancel until one is cancelled in the middle.
+const CANCEL_TRIES: u32 = 8;
+
+impl VirtualUser {
+    /// The first user posts alone.
+    pub(super) async fn solo(&self) {
+        if self.person.user.0 == 0 {
+            self.post_some().await;
+        }
+    }
+
+    /// Everybody posts.
+    pub(super) async fn burst(&self) {
+        self.post_some().await;
+    }
+
+    async fn post_some(&self) {
+        let (Some(socket), Some(thread)) = (self.main.socket(), self.first_thread()) else {
+            return;
+        };
+        for _ in 0..Plan::POSTS {
+            if !socket.is_alive() {
+                return;
+            }
+            self.post(&socket, &thread, None).await;
+        }
+    }
+
+    pub(super) fn first_thread(&self) -> Option<String> {
+        self.entry().threads.get()?.first().cloned()
+    }
+
+    /// A measured round that began at `from`.
+    pub(super) async fn round(&self, round: Round, from: At) {
+        let Some(socket) = self.main.socket() else { return };
+        let title = Plan::round_title(round);
+        let Some(thread) = self.create_thread(&socket, &title).await else {
+            return;
+        };
+        self.newest.set(0);
+        self.round_threads.borrow_mut().push(thread.clone());
+        let mut steps = self.plan().steps(self.person.user, round);
+        let Some(starts) = self.plan().starts(self.person.user, round, from) else {
+            let until = self
+                .worker
+                .clock
+                .instant(At(from.0 + nanoseconds(self.plan().scale.duration)));
+            while Instant::now() < until && socket.is_alive() {
+                let Some(step) = steps.next() else { return };
+                self.perform(&socket, step, &thread, None).await;
+            }
+            return;
+        };
+        let mut flying = FuturesUnordered::new();
+        for (start, step) in starts.zip(steps) {
+            let due = tokio::time::sleep_until(self.worker.clock.instant(start).into());
+            tokio::pin!(due);
+            while flying.len() >= IN_FLIGHT_LIMIT {
+                flying.next().await;
+            }
+            loop {
+                tokio::select! {
+                    () = &mut due => break,
+                    Some(()) = flying.next() => {}
+                }
+            }
+            if !socket.is_alive() {
+                break;
+            }
+            flying.push(self.perform(&socket, step, &thread, Some(start)));
+        }
+        while flying.next().await.is_some() {}
+    }
+
+    async fn perform(&self, socket: &Rc<Socket>, step: Step, thread: &str, intended: Option<At>) {
+        let request = match step {
+            Step::Post => return self.perform_post(socket, thread, intended).await,
+            Step::PostRoom => return drop(self.post_room(socket, intended).await),
+            Step::LookUp(_) => return self.look_up_peer(socket, intended).await,
+            Step::List => Some(Request::new(Action::ListThreads)),
+            Step::Find => Some(Request::new(Action::FindThread).with(Slot::Title, Plan::TITLES[0])),
+            Step::Read => Some(
+                Request::new(Action::ReadThread)
+                    .with(Slot::Thread, thread)
+                    .with(Slot::After, a_little_before(self.newest.get())),
+            ),
+            Step::WhoAmI => Some(Request::new(Action::WhoAmI)),
+            Step::ReadRoom => self
+                .in_room(Action::ReadRoom)
+                .map(|request| request.with(Slot::After, a_little_before(self.newest_in_room.get()))),
+            Step::Presence => Some(Request::new(Action::Presence).with(Slot::Status, "busy")),
+            Step::Typing => self.in_room(Action::Typing),
+        };
+        match request {
+            Some(request) => drop(socket.call(request.intended(intended)).await),
+            // so that a user who cannot do it does not keep the thread for itself
+            None => tokio::task::yield_now().await,
+        }
+    }
+
+    async fn perform_post(&self, socket: &Rc<Socket>, thread: &str, intended: Option<At>) {
+        if let Some(answer) = self.post(socket, thread, intended).await {
+            self.newest.set(position(&answer).unwrap_or(self.newest.get()));
+        }
+    }
+
+    /// Cancels a reply after its first piece, until that has worked once.
+    pub(super) async fn cancel(&self) {
+        let (Some(socket), Some(thread)) = (self.main.socket(), self.first_thread()) else {
+            return;
+        };
+        for _ in 0..CANCEL_TRIES {
+            let Some(mut post) = self.begin_post(&socket, &thread).await else {
+                return;
+            };
+            let mut cancelled = false;
+            if post.first_piece().await {
+                let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
+                let answer = socket.call(request).await;
+                cancelled = answer.values.get(Slot::Done) == Some("true");
+            }
+            post.end().await;
+            if cancelled || !socket.is_alive() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The ops that several phases make.
+
+use std::rc::Rc;
+
+use history::{At, Audience, Room};
+use isolation::canary::Datum;
+
+use super::VirtualUser;
+use crate::codec::Slot;
+use crate::profile::Action;
+use crate::socket::{Answer, Attempt, Request, Socket};
+
+/// Messages that a read in a round asks for, at most.
+const READ_BACK: u64 = 10;
+
+impl VirtualUser {
+    /// Creates a thread; its id, if the service issued one.
+    pub(super) async fn create_thread(&self, socket: &Rc<Socket>, title: &str) -> Option<String> {
+        let mut answer = socket
+            .call(Request::new(Action::CreateThread).with(Slot::Title, title))
+            .await;
+        answer.values.take(Slot::Thread)
+    }
+
+    /// Posts a message whose body and nonce are one fresh canary, and takes the reply.
+    pub(super) async fn post(
+        &self,
+        socket: &Rc<Socket>,
+        thread: &str,
+        intended: Option<At>,
+    ) -> Option<Answer> {
+        let request = self.post_request(thread)?.intended(intended);
+        Some(socket.call(request).await)
+    }
+
+    /// Begins to post, as [`Self::post`].
+    pub(super) async fn begin_post(&self, socket: &Rc<Socket>, thread: &str) -> Option<Attempt> {
+        socket.begin(self.post_request(thread)?).await.ok()
+    }
+
+    fn post_request(&self, thread: &str) -> Option<Request> {
+        let nonce = self.mint(Audience::Owner, Datum::Nonce)?;
+        Some(
+            Request::new(Action::Post)
+                .with(Slot::Thread, thread)
+                .with(Slot::Body, nonce.long())
+                .with(Slot::Nonce, nonce.short())
+                .nonce(nonce.serial)
+                .stores(nonce.serial),
+        )
+    }
+
+    /// Posts a secret of one's own: nobody else may ever see it.
+    pub(super) async fn post_secret(&self, socket: &Rc<Socket>, thread: &str) -> Option<Answer> {
+        let secret = self.mint(Audience::Owner, Datum::Secret)?;
+        let nonce = self.mint(Audience::Owner, Datum::Nonce)?;
+        let request = Request::new(Action::Post)
+            .with(Slot::Thread, thread)
+            .with(Slot::Body, format!("my secret is {}", secret.long()))
+            .with(Slot::Nonce, nonce.short())
+            .nonce(nonce.serial)
+            .stores(secret.serial);
+        Some(socket.call(request).await)
+    }
+
+    /// Posts into the room of one's tenant, for its members, with a note for oneself.
+    pub(super) async fn post_room(&self, socket: &Rc<Socket>, intended: Option<At>) -> Option<Answer> {
+        let room = Room(self.person.tenant.0);
+        let body = self.mint(Audience::Room(room), Datum::RoomBody)?;
+        let note = self.mint(Audience::Owner, Datum::Note)?;
+        let request = self
+            .in_room(Action::PostRoom)?
+            .with(Slot::Body, body.long())
+            .with(Slot::Note, note.long())
+            .stores(body.serial)
+            .intended(intended);
+        let answer = socket.call(request).await;
+        self.newest_in_room
+            .set(position(&answer).unwrap_or(self.newest_in_room.get()));
+        Some(answer)
+    }
+
+    /// A request about the room of one's tenant; `None` if there is no room.
+    pub(super) fn in_room(&self, action: Action) -> Option<Request> {
+        let room_id = self.worker.board.room_id(Room(self.person.tenant.0))?;
+        Some(Request::new(action).with(Slot::Room, room_id))
+    }
+}
+
+/// Position of what an answer says was written.
+pub(super) fn position(answer: &Answer) -> Option<u64> {
+    answer.values.get(Slot::Position)?.parse().ok()
+}
+
+/// From where to read so that only the newest come.
+pub(super) fn a_little_before(newest: u64) -> String {
+    newest.saturating_sub(READ_BACK).to_string()
+}

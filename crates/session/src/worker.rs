@@ -1,0 +1,127 @@
+//! What the users of one thread have in common.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use history::{At, Conn, Fact, Op, Round, Session};
+
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::limits::Limits;
+use crate::plan::{Phase, Plan};
+use crate::profile::Profile;
+use crate::recorder::Recorder;
+
+/// Bits of a connection's or session's number that a worker counts in; the worker's own number is above them.
+const LOCAL_BITS: u32 = 20;
+/// Bits of an op's number that a worker counts in.
+const OP_BITS: u32 = 40;
+
+/// One drive thread: its recorder, its numbers, and the run that it is part of.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    number: u16,
+    pub(crate) run: u32,
+    pub(crate) clock: Clock,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) target: Arc<Target>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) limits: Limits,
+    recorder: RefCell<Recorder>,
+    phase: Cell<(u16, Round)>,
+    conns: Cell<u32>,
+    sessions: Cell<u32>,
+    ops: Cell<u64>,
+}
+
+/// Where the services are and how to talk to them.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Base URL of the authentication service, `http://host:port`.
+    pub auth: String,
+    /// Addresses of the gateways, `host:port`, in the order of [`history::Replica`].
+    pub gateways: Vec<String>,
+    /// What they are.
+    pub profile: Profile,
+}
+
+/// A worker's run, as all workers have it.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) run: u32,
+    pub(crate) clock: Clock,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) target: Arc<Target>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) limits: Limits,
+}
+
+impl Worker {
+    pub(crate) fn new(number: u16, run: Run, recorder: Recorder) -> Self {
+        let Run {
+            run,
+            clock,
+            plan,
+            target,
+            board,
+            limits,
+        } = run;
+        Self {
+            number,
+            run,
+            clock,
+            plan,
+            target,
+            board,
+            limits,
+            recorder: RefCell::new(recorder),
+            phase: Cell::default(),
+            conns: Cell::default(),
+            sessions: Cell::default(),
+            ops: Cell::default(),
+        }
+    }
+
+    /// Records what happens now.
+    pub(crate) fn record(&self, fact: Fact<'_>) {
+        self.record_at(self.clock.now(), fact);
+    }
+
+    /// Records what happened at `at`.
+    pub(crate) fn record_at(&self, at: At, fact: Fact<'_>) {
+        self.recorder.borrow_mut().record(at, fact);
+    }
+
+    /// The phase and round that new ops belong to.
+    pub(crate) fn phase(&self) -> (u16, Round) {
+        self.phase.get()
+    }
+
+    pub(crate) fn enter(&self, phase: &Phase) {
+        self.phase.set((phase.number, phase.round));
+    }
+
+    pub(crate) fn next_conn(&self) -> Conn {
+        Conn(u32::from(self.number) << LOCAL_BITS | count(&self.conns))
+    }
+
+    pub(crate) fn next_session(&self) -> Session {
+        Session(u32::from(self.number) << LOCAL_BITS | count(&self.sessions))
+    }
+
+    pub(crate) fn next_op(&self) -> Op {
+        let local = self.ops.get();
+        self.ops.set(local + 1);
+        Op(u64::from(self.number) << OP_BITS | local)
+    }
+
+    pub(crate) fn into_recorder(self) -> Recorder {
+        self.recorder.into_inner()
+    }
+}
+
+fn count(counter: &Cell<u32>) -> u32 {
+    let number = counter.get();
+    counter.set(number + 1);
+    number
+}

@@ -1,0 +1,189 @@
+//! Small real servers that behave badly, each in a way of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+use tokio_tungstenite::accept_hdr_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+
+/// How the gateway treats its users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Upgrades and never says a word.
+    Silent,
+    /// Upgrades and closes.
+    Closes,
+    /// Answers everything with an error.
+    Errors,
+    /// Answers everybody alike, and gives out one thread id.
+    SameForAll,
+    /// As [`Self::SameForAll`], and serves a connection only when the one before it has ended.
+    OneByOne,
+}
+
+/// The one id that it gives to everything.
+const ONE_ID: &str = "00000000-0000-4000-8000-000000000001";
+
+/// Where the servers listen; they live as long as this.
+pub struct Servers {
+    pub auth: String,
+    pub gateway: String,
+    _runtime: Runtime,
+}
+
+impl Servers {
+    pub fn start(manner: Manner) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (auth, gateway) = runtime.block_on(async {
+            let (auth, gateway) = (bind().await, bind().await);
+            let addresses = (auth.local_addr().unwrap(), gateway.local_addr().unwrap());
+            tokio::spawn(serve_auth(auth));
+            tokio::spawn(serve_gateway(gateway, manner));
+            addresses
+        });
+        Self {
+            auth: format!("http://{auth}"),
+            gateway: gateway.to_string(),
+            _runtime: runtime,
+        }
+    }
+
+    /// An address where nothing listens.
+    pub fn nowhere() -> SocketAddr {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    }
+}
+
+async fn bind() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// Registers anybody and gives everybody a token of its own.
+async fn serve_auth(listener: TcpListener) {
+    let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve_http(stream, Arc::clone(&count)));
+    }
+}
+
+async fn serve_http(stream: TcpStream, count: Arc<std::sync::atomic::AtomicU32>) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut path, mut length, mut line) = (String::new(), 0, String::new());
+        while line != "\r\n" {
+            line.clear();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+            if path.is_empty() {
+                path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let id = format!("00000000-0000-4000-9000-{number:012}");
+        let answer = match path.as_str() {
+            "/logout" => json!({}),
+            "/register" | "/me" => json!({"user_id": id, "tenant_id": ONE_ID, "email": "e", "name": "n"}),
+            _ => json!({
+                "access_token": format!("access-token-number-{number:032}"),
+                "refresh_token": format!("refresh-token-number-{number:032}"),
+                "expires_in_s": 900, "session_id": id, "user_id": id, "tenant_id": ONE_ID,
+            }),
+        };
+        let answer = answer.to_string();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
+        if stream.write_all((head + &answer).as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn serve_gateway(listener: TcpListener, manner: Manner) {
+    let turn = Arc::new(Mutex::new(()));
+    while let Ok((stream, _)) = listener.accept().await {
+        let turn = Arc::clone(&turn);
+        tokio::spawn(async move {
+            let guard = turn.lock().await;
+            if manner == Manner::OneByOne {
+                serve_socket(stream, manner).await;
+                drop(guard);
+            } else {
+                drop(guard);
+                serve_socket(stream, manner).await;
+            }
+        });
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "the shape is the library's")]
+fn subprotocol(
+    request: &Request,
+    mut response: Response,
+) -> Result<Response, tokio_tungstenite::tungstenite::handshake::server::ErrorResponse> {
+    if let Some(asked) = request.headers().get("sec-websocket-protocol") {
+        response
+            .headers_mut()
+            .insert("sec-websocket-protocol", asked.clone());
+    }
+    Ok(response)
+}
+
+async fn serve_socket(stream: TcpStream, manner: Manner) {
+    let Ok(mut socket) = accept_hdr_async(stream, subprotocol).await else {
+        return;
+    };
+    if manner == Manner::Closes {
+        let _ = socket.close(None).await;
+        return;
+    }
+    if manner != Manner::Silent {
+        let hello = json!({"ev": "hello", "cursor": null, "data": {"user_id": ONE_ID, "resume": "r"}});
+        let _ = socket.send(Message::text(hello.to_string())).await;
+    }
+    while let Some(Ok(message)) = socket.next().await {
+        let Ok(text) = message.to_text() else { continue };
+        let Ok(request) = serde_json::from_str::<Value>(text) else {
+            continue;
+        };
+        for answer in answers(&request, manner) {
+            if socket.send(Message::text(answer.to_string())).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn answers(request: &Value, manner: Manner) -> Vec<Value> {
+    let id = &request["id"];
+    match manner {
+        Manner::Silent | Manner::Closes => Vec::new(),
+        Manner::Errors => vec![json!({"re": id, "err": {"code": "internal", "message": "no"}})],
+        Manner::SameForAll | Manner::OneByOne if request["op"] == "message.post" => vec![
+            json!({"re": id, "ack": {"thread_id": ONE_ID, "seq": 1}}),
+            json!({"re": id, "delta": {"n": 0, "text": "the same for all"}}),
+            json!({"re": id, "done": {"thread_id": ONE_ID, "seq": 2, "chars": 16}}),
+        ],
+        Manner::SameForAll | Manner::OneByOne => {
+            vec![
+                json!({"re": id, "ok": {"thread_id": ONE_ID, "room_id": ONE_ID, "user_id": ONE_ID, "cancelled": true}}),
+            ]
+        }
+    }
+}
