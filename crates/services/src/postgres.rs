@@ -1,10 +1,12 @@
 //! A PostgreSQL server to test with.
 
 mod archive;
+mod binaries;
 mod cluster;
 mod external;
 mod fetch;
 mod find;
+mod folder;
 mod server;
 mod settings;
 mod source;

@@ -23,7 +23,7 @@ pub(super) const RESERVED: u16 = 3;
 /// Durability: an acknowledged transaction survives the death of any process, SIGKILL included, and not a power
 /// loss. With `synchronous_commit` on, a commit is answered only after its log was written to the operating system;
 /// without `fsync` nobody waits for the disk; torn pages, the reason for `full_page_writes`, come from power loss alone.
-pub(super) const SERVER: [(&str, &str); 17] = [
+pub(super) const SERVER: [(&str, &str); 18] = [
     ("fsync", "off"),
     ("synchronous_commit", "on"),
     ("full_page_writes", "off"),
@@ -40,6 +40,8 @@ pub(super) const SERVER: [(&str, &str); 17] = [
     ("max_logical_replication_workers", "0"),
     // No checkpoint in the middle of a measured run of ordinary length.
     ("checkpoint_timeout", "30min"),
+    // The cluster may be in memory: its log must not grow without bound there.
+    ("max_wal_size", "256MB"),
     // Compiling plans costs more than these queries run.
     ("jit", "off"),
     ("timezone", "UTC"),
