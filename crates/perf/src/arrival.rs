@@ -4,6 +4,9 @@ use history::At;
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
+/// Highest rate of an open schedule, ops per second.
+pub const RATE_MAX_PER_S: f64 = 1e6;
+
 /// How the intended starts of an open schedule are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Spacing {
@@ -29,7 +32,7 @@ pub enum Schedule {
 
 impl Schedule {
     /// The intended starts in `[from, to)`, in order. A closed schedule intends one, at `from`; its later ones are the ends
-    /// of the ops before them. A rate that is not above 0 intends none.
+    /// of the ops before them. A rate that is not above 0 intends none; one above [`RATE_MAX_PER_S`] counts as that.
     ///
     /// ```
     /// use history::At;
@@ -42,25 +45,27 @@ impl Schedule {
     /// assert_eq!(starts, [0, 10, 20, 30, 40].map(|ms| At(ms * 1_000_000)));
     /// ```
     pub fn starts<R: Rng>(self, from: At, to: At, rng: R) -> Starts<R> {
-        let next_ns = match self {
-            Self::Open { rate_per_s, .. } if rate_per_s.is_nan() || rate_per_s <= 0.0 => f64::INFINITY,
-            _ => 0.0,
-        };
         let mut starts = Starts {
             schedule: self,
             from,
             to,
-            next_ns,
+            next_ns: 0.0,
             rng,
         };
-        if let Self::Open {
-            spacing: Spacing::Poisson,
-            ..
-        } = self
-        {
-            starts.next_ns += starts.gap_ns();
+        match self {
+            Self::Closed => {}
+            Self::Open { rate_per_s, spacing } if rate_per_s > 0.0 && spacing == Spacing::Uniform => {}
+            Self::Open { .. } => starts.next_ns = starts.gap_ns(),
         }
         starts
+    }
+
+    /// Nanoseconds between starts; infinite if there is to be no other.
+    fn mean_gap_ns(self) -> f64 {
+        match self {
+            Self::Open { rate_per_s, .. } if rate_per_s > 0.0 => 1e9 / rate_per_s.min(RATE_MAX_PER_S),
+            Self::Open { .. } | Self::Closed => f64::INFINITY,
+        }
     }
 }
 
@@ -78,20 +83,17 @@ pub struct Starts<R> {
 impl<R: Rng> Starts<R> {
     /// Nanoseconds to the start after the next one.
     fn gap_ns(&mut self) -> f64 {
+        let mean_ns = self.schedule.mean_gap_ns();
         match self.schedule {
-            Schedule::Closed => f64::INFINITY,
             Schedule::Open {
-                rate_per_s,
-                spacing: Spacing::Uniform,
-            } => 1e9 / rate_per_s,
-            // Inverse of the exponential distribution at a uniform number of (0, 1].
-            Schedule::Open {
-                rate_per_s,
                 spacing: Spacing::Poisson,
+                ..
             } => {
+                // Inverse of the exponential distribution at a uniform number of (0, 1].
                 let uniform = ((self.rng.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
-                -uniform.ln() * 1e9 / rate_per_s
+                -uniform.ln() * mean_ns
             }
+            Schedule::Open { .. } | Schedule::Closed => mean_ns,
         }
     }
 }
@@ -101,10 +103,7 @@ impl<R: Rng> Iterator for Starts<R> {
 
     fn next(&mut self) -> Option<At> {
         let window_ns = self.to.since(self.from) as f64;
-        if self.next_ns >= window_ns {
-            return None;
-        }
-        let at = At(self.from.0 + self.next_ns as u64);
+        let at = (self.next_ns < window_ns).then(|| At(self.from.0 + self.next_ns as u64))?;
         self.next_ns += self.gap_ns();
         Some(at)
     }

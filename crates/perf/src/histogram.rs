@@ -35,7 +35,10 @@ impl Histogram {
     /// Counts one duration, in microseconds; those above [`HIGHEST_US`] count as that.
     pub fn record(&mut self, us: u64) {
         let us = us.min(HIGHEST_US);
-        self.buckets.saturating_record(us);
+        // Not `saturating_record`: that one saturates at the present size instead of growing.
+        self.buckets
+            .record(us)
+            .expect("a histogram that resizes itself holds every value");
         self.sum_us += u128::from(us);
         self.min_us = self.min_us.min(us);
         self.max_us = self.max_us.max(us);

@@ -52,7 +52,7 @@ mod phase;
 mod sheet;
 mod tally;
 
-pub use arrival::{Schedule, Spacing, Starts};
+pub use arrival::{RATE_MAX_PER_S, Schedule, Spacing, Starts};
 pub use attempt::ANSWER_TIMEOUT_US;
 pub use connect::Connections;
 pub use database::{DB_IN_FLIGHT_MIN, Database};

@@ -97,7 +97,7 @@ impl Plane {
     }
 }
 
-/// A figure that a gate can name. [`Metric::ALL`] lists the names.
+/// A figure that a gate can name. [`Metric::all`] lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the table of names says it")]
 pub enum Metric {

@@ -65,7 +65,7 @@ fn units(kind: Kind) -> &'static str {
 fn printable(expression: &str) -> String {
     let line: String = expression
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect();
     match line.char_indices().nth(EXPRESSION_MAX) {
         Some((end, _)) => line[..end].to_owned(),
@@ -161,7 +161,7 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<Metric, GateError> {
     let name = cursor.take(|c| !c.is_whitespace() && !"<>=".contains(c));
     Metric::named(name).ok_or_else(|| {
         let problem = GateProblem::UnknownName {
-            name: name.to_owned(),
+            name: printable(name),
             nearest: Metric::nearest_name(name),
         };
         cursor.error(from..cursor.at, problem)
@@ -207,7 +207,7 @@ fn bound(cursor: &mut Cursor<'_>, metric: Metric) -> Result<Bound, GateError> {
             Err(cursor.error(
                 place,
                 GateProblem::WrongUnit {
-                    unit: rest.to_owned(),
+                    unit: printable(rest),
                     name,
                     kind,
                 },

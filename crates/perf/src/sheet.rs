@@ -5,7 +5,7 @@ use crate::figure::{Figure, Figures};
 use crate::metric::{Metric, WaitStat};
 use crate::performance::Performance;
 
-/// Performance with the two figures that only the judge knows.
+/// Performance with the two figures that only the judge knows; what the judge knows counts whatever was selected.
 #[derive(Clone, Copy, Debug)]
 pub struct Sheet<'a> {
     /// What the meter measured.
@@ -24,10 +24,8 @@ impl Figures for Sheet<'_> {
             _ => None,
         };
         match judged {
-            Some(count) if self.performance.not_run(metric).is_none() => {
-                Figure::of(metric, Some(count as f64), "")
-            }
-            _ => self.performance.figure(metric),
+            Some(count) => Figure::of(metric, Some(count as f64), ""),
+            None => self.performance.figure(metric),
         }
     }
 }
