@@ -118,7 +118,7 @@ impl Guard {
     /// # Errors
     /// [`Error::GuardLost`].
     pub async fn keep(&self, leftover: Leftover) -> Result<Kept, Error> {
-        let id = self.link.keep(leftover).await?;
+        let id = self.link.keep(leftover.absolute()).await?;
         Ok(Kept {
             link: Arc::clone(&self.link),
             id,

@@ -53,15 +53,18 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// A process called `name` (unique among the living), whose standard output and error are appended to `log`.
+    /// A process called `name` (unique among the living), whose standard output and error are appended to `log`. A
+    /// `program` without a folder is looked for on `PATH`; relative paths start from the harness's present folder.
     pub fn new(name: impl Into<String>, program: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
+        let (program, log) = (program.into(), log.into());
+        let bare = program.components().count() == 1 && !program.is_absolute();
         Self {
             name: name.into(),
-            program: program.into(),
+            program: if bare { program } else { absolute(program) },
             args: Vec::new(),
             env: Vec::new(),
             cwd: None,
-            log: log.into(),
+            log: absolute(log),
             account: None,
             stop: vec![StopStep {
                 signal: Signal::Term,
@@ -132,4 +135,9 @@ impl Launch {
     pub fn log(&self) -> &Path {
         &self.log
     }
+}
+
+/// The path itself if the present folder is gone; then nothing relative works anyway.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }

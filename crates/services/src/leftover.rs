@@ -17,6 +17,14 @@ pub enum Leftover {
 }
 
 impl Leftover {
+    /// The same, wherever the guard may stand.
+    pub(crate) fn absolute(self) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(std::path::absolute(&path).unwrap_or(path)),
+            external => external,
+        }
+    }
+
     /// Removes it; that it is gone already is fine.
     pub(crate) async fn remove(&self) -> Result<(), String> {
         match self {

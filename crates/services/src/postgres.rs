@@ -10,6 +10,7 @@ mod folder;
 mod server;
 mod settings;
 mod source;
+mod survey;
 mod template;
 mod tree;
 
@@ -21,8 +22,7 @@ pub use external::External;
 pub use find::POSTGRES_VERSION_MIN;
 pub use source::{POSTGRES_ENV, PostgresSource};
 
-use crate::{Error, Guard};
-use cluster::Cluster;
+use crate::{Error, Guard, Kept, Process};
 use server::{Server, quoted, random_password, run_sql};
 
 /// Connections that all services together may open, unless said otherwise; a server as it comes has room for them.
@@ -114,8 +114,9 @@ pub struct Postgres {
     admin: Client,
     /// Put before every name, so that two runs on one server do not meet; empty on a private cluster.
     prefix: String,
-    cluster: Option<Cluster>,
-    leftovers: Vec<crate::Kept>,
+    /// The private cluster's.
+    process: Option<Process>,
+    leftovers: Vec<Kept>,
     notes: Vec<String>,
 }
 
@@ -162,7 +163,7 @@ impl Postgres {
             role.password
         );
         self.run(&format!("create the role {}", role.name), &sql).await?;
-        if self.cluster.is_none() {
+        if self.process.is_none() {
             // An administrator who is no superuser can give a database only to a role that it is a member of.
             let sql = format!("GRANT {} TO CURRENT_USER", quoted(&role.name));
             self.run(&format!("become a member of the role {}", role.name), &sql)
@@ -206,8 +207,8 @@ impl Postgres {
 
     /// The private cluster's process, to watch or to break; `None` for somebody else's server.
     #[must_use]
-    pub fn process(&self) -> Option<&crate::Process> {
-        self.cluster.as_ref().map(|cluster| &cluster.process)
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
     }
 
     /// Stops the private cluster and removes its folder, or drops databases and roles, now.
@@ -216,8 +217,8 @@ impl Postgres {
     /// [`Error::NotRemoved`], [`Error::GuardLost`].
     pub async fn stop(self) -> Result<(), Error> {
         drop(self.admin);
-        if let Some(cluster) = self.cluster {
-            cluster.process.stop().await?;
+        if let Some(process) = self.process {
+            process.stop().await?;
         }
         for leftover in self.leftovers.into_iter().rev() {
             leftover.clear().await?;

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, getpgid, kill_process};
 use services::{Error, Exit, Leftover, Signal, StopStep};
 use support::{Bench, PATIENCE, alive, eventually, number_in};
 
@@ -182,6 +182,10 @@ async fn sigterm_makes_a_guard_stop_everything() {
         .unwrap();
     up(&bench, "polite");
     let guard = i32::try_from(bench.guard.pid().unwrap()).unwrap();
+    // Each leads a group of its own, which a terminal's signals do not reach.
+    for pid in [guard, process.pid()].map(Pid::from_raw) {
+        assert_eq!(getpgid(pid).unwrap(), pid.unwrap());
+    }
     for ignored in [rustix::process::Signal::INT, rustix::process::Signal::HUP] {
         kill_process(Pid::from_raw(guard).unwrap(), ignored).unwrap();
     }

@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -109,6 +110,8 @@ async fn a_cluster_is_private_durable_against_process_death_and_as_wide_as_asked
             .unwrap();
         assert_eq!(row.get::<_, String>(0), value, "{setting}");
     }
+    let folder = fs::metadata(bench.path("run/postgres")).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
     let rules = admin
         .query(
             "select distinct type || ' ' || auth_method from pg_hba_file_rules",

@@ -207,6 +207,8 @@ impl Link {
             Report::Done { problems } => {
                 self.close();
                 known.give_up_waiting();
+                // Dropping the senders tells whoever watches one that nobody saw end.
+                known.living.clear();
                 known.farewell.problems = problems;
                 self.stage.send_replace(Stage::Done);
             }

@@ -19,7 +19,7 @@ const ORDERS_MAX: usize = 64;
 const STOP_ALL: Duration = Duration::from_secs(15);
 /// How long killed processes and adopted orphans may take to vanish.
 const SWEEP: Duration = Duration::from_secs(3);
-/// How long one leftover may take to be removed.
+/// How long databases on somebody else's server may take to be dropped.
 const REMOVAL: Duration = Duration::from_secs(10);
 /// How often orphans are looked for while some are left.
 const SWEEP_POLL: Duration = Duration::from_millis(20);

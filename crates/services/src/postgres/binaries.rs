@@ -54,8 +54,10 @@ async fn within_reach(
         return there;
     };
     let copy = workplace.join("postgresql");
-    let copied = tree::copy(&fetched.folder, &copy, Some(account));
-    copied.map_err(|error| format!("{why}; no copy in {}: {error}", copy.display()))?;
+    let copied = tree::copy_apart(fetched.folder.clone(), copy.clone(), Some(account.clone()));
+    copied
+        .await
+        .map_err(|error| format!("{why}; no copy in {}: {error}", copy.display()))?;
     let bin = fetched.bin.strip_prefix(&fetched.folder).unwrap_or(&fetched.bin);
     find::usable(&copy.join(bin), &fetched.origin, Some(account)).await
 }

@@ -27,11 +27,6 @@ const STOP: [StopStep; 2] = [
 /// The port names the socket; nothing listens on the network.
 pub(super) const PORT: u16 = 5432;
 
-/// The server's process.
-pub(super) struct Cluster {
-    pub(super) process: Process,
-}
-
 pub(super) async fn start(
     config: &PostgresConfig,
     guard: &Guard,
@@ -73,7 +68,7 @@ pub(super) async fn start(
         server,
         admin,
         prefix: String::new(),
-        cluster: Some(Cluster { process }),
+        process: Some(process),
         leftovers,
         notes,
     })

@@ -52,7 +52,8 @@ impl External {
     }
 }
 
-/// Connects, checks version and rights, and has what will be made dropped at the end.
+/// Connects, checks version and rights, and has what will be made dropped at the end. Of the URL's parameters host,
+/// port, user, password, database and `sslmode` count.
 pub(super) async fn attach(url: &str, config: &PostgresConfig, guard: &Guard) -> Result<Postgres, Error> {
     let server = read(url)?;
     let admin = server.connect().await?;
@@ -69,7 +70,7 @@ pub(super) async fn attach(url: &str, config: &PostgresConfig, guard: &Guard) ->
         server,
         admin,
         prefix,
-        cluster: None,
+        process: None,
         leftovers,
         notes,
     })

@@ -93,6 +93,7 @@ pub(super) async fn usable(
     origin: &str,
     account: Option<&Account>,
 ) -> Result<Installation, String> {
+    let bin = &std::path::absolute(bin).map_err(|error| format!("{}: {error}", bin.display()))?;
     let wrong = |what: String| format!("{}: {what}", bin.display());
     if !bin.join("initdb").is_file() {
         return Err(wrong("it has no initdb".into()));

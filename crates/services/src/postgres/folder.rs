@@ -25,7 +25,11 @@ pub(super) async fn make(
     guard: &Guard,
 ) -> Result<(PathBuf, Vec<Kept>), Error> {
     let root = root(account);
-    let made = tempfile::Builder::new().prefix("ct-").tempdir_in(&root);
+    let private = fs::Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new()
+        .prefix("ct-")
+        .permissions(private)
+        .tempdir_in(&root);
     let folder = made.map_err(at("create a folder in", &root))?.keep();
     let mut leftovers = vec![guard.keep(Leftover::Path(folder.clone())).await?];
     tree::own(&folder, account).map_err(at("give away", &folder))?;
@@ -88,6 +92,7 @@ mod tests {
     #[test]
     fn a_folder_of_one_s_own_is_not_for_everybody() {
         let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         assert!(!anybody_can_enter(folder.path()));
         assert!(!anybody_can_enter(&folder.path().join("below")));
         assert!(!anybody_can_enter(Path::new("relative")));

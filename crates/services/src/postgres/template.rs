@@ -86,12 +86,8 @@ impl Template {
 }
 
 async fn copy(from: &Path, to: &Path, owner: Option<Account>) -> Result<(), Error> {
-    let (from, target) = (from.to_owned(), to.to_owned());
-    let copied = tokio::task::spawn_blocking(move || tree::copy(&from, &target, owner.as_ref())).await;
-    copied
-        .map_err(io::Error::other)
-        .flatten()
-        .map_err(at("copy a cluster to", to))
+    let copied = tree::copy_apart(from.to_owned(), to.to_owned(), owner).await;
+    copied.map_err(at("copy a cluster to", to))
 }
 
 /// What makes a template another: the binaries' version and how it was initialised.

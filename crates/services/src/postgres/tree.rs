@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{lchown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::Account;
 
@@ -28,6 +28,12 @@ pub(super) fn copy(from: &Path, to: &Path, owner: Option<&Account>) -> io::Resul
     }
     fs::set_permissions(to, fs::metadata(from)?.permissions())?;
     own(to, owner)
+}
+
+/// [`copy`] on a thread where it may block.
+pub(super) async fn copy_apart(from: PathBuf, to: PathBuf, owner: Option<Account>) -> io::Result<()> {
+    let copied = tokio::task::spawn_blocking(move || copy(&from, &to, owner.as_ref()));
+    copied.await.map_err(io::Error::other).flatten()
 }
 
 /// Gives one file, link or folder to an account.
