@@ -22,13 +22,13 @@ use crate::Judgement;
 use crate::canary::Found;
 use crate::identity::fingerprint_of_id;
 use crate::scan::{Medium, Scanner};
-use crate::seen::{First, Seen};
+use crate::seen::Seen;
 use crate::ticks::Ticks;
 
 use case::Case;
 use connection::{Connection, Opened};
 use inbound::Frame;
-use ledger::{Ending, Ledger, Occurred, Phase, Stored};
+use ledger::{Ledger, Occurred, Stored};
 use sightings::{Read, Row, Sightings};
 
 /// Judges the events of a run.
@@ -86,7 +86,9 @@ impl Judge {
                 channel,
                 ..
             } => {
+                self.connection(*conn).accepting = true;
                 self.own(*conn, *user);
+                self.connection(*conn).accepting = false;
                 let opened = Opened {
                     at,
                     place,
@@ -106,96 +108,7 @@ impl Judge {
             Fact::Inbound(inbound) => self.inbound(at, place, inbound),
             Fact::AuditRow(row) => self.audit_row(at, place, row),
             Fact::Probe(probe) => self.probe(at, place, probe),
-            fact => self.fact(at, place, fact),
-        }
-    }
-
-    /// Takes a fact that does not belong to a connection.
-    fn fact(&mut self, at: At, place: Place, fact: &Fact<'_>) {
-        let ledger = &mut self.ledger;
-        match fact {
-            Fact::Run(header) => ledger.headers.put(
-                place,
-                First {
-                    place,
-                    value: (**header).clone(),
-                },
-            ),
-            Fact::Ended { interrupted } => ledger.ends.put(
-                place,
-                First {
-                    place,
-                    value: *interrupted,
-                },
-            ),
-            Fact::Account(account) => ledger.account(at, place, account),
-            Fact::RoomIssued(issued) => ledger.room_issued(place, issued),
-            Fact::ThreadIssued(issued) => ledger.thread_issued(place, issued),
-            Fact::Membership {
-                room,
-                user,
-                joined,
-                during,
-            } => {
-                ledger
-                    .moves
-                    .put((*room, *user, *joined, during.from, during.to), ());
-            }
-            Fact::Token(token) => ledger.token(place, token),
-            Fact::Identified(identified) => ledger.identified(place, identified),
-            Fact::Boundary {
-                session,
-                kind,
-                during,
-                ..
-            } => {
-                ledger.endings.put(
-                    *session,
-                    Ending {
-                        during: *during,
-                        kind: *kind,
-                    },
-                );
-            }
-            Fact::Situation {
-                name,
-                count,
-                required_by,
-                ..
-            } => {
-                let required_by = required_by.iter().copied().collect();
-                ledger.situations.put(
-                    name.clone().into_owned(),
-                    Occurred {
-                        count: *count,
-                        required_by,
-                    },
-                );
-            }
-            Fact::AuditEnd { complete, .. } => {
-                ledger.audits += 1;
-                ledger.incomplete_audits += u64::from(!complete);
-            }
-            Fact::Pool(figures) => ledger.pool(figures),
-            Fact::PhaseBegan { phase, round, .. } => {
-                ledger.phases.put(
-                    *phase,
-                    First {
-                        place,
-                        value: Phase {
-                            began: at,
-                            round: *round,
-                        },
-                    },
-                );
-            }
-            Fact::ServiceDied { name, detail } => {
-                ledger
-                    .losses
-                    .put(format!("a service died in mid-run: {name} ({detail})"), ());
-            }
-            Fact::LimitHit { what } => ledger.losses.put(format!("a limit was hit: {what}"), ()),
-            _ => {}
+            fact => self.ledger.take(at, place, fact),
         }
     }
 

@@ -69,6 +69,12 @@ pub(crate) struct First<T> {
     pub(crate) value: T,
 }
 
+impl<T> First<T> {
+    pub(crate) fn new(place: Place, value: T) -> Self {
+        Self { place, value }
+    }
+}
+
 impl<T> Join for First<T> {
     fn join(&mut self, other: Self) {
         if other.place < self.place {

@@ -34,6 +34,7 @@ pub(crate) struct Of<'a> {
 /// The whole.
 #[derive(Debug)]
 pub(crate) struct Case<'a> {
+    pub(crate) run: u32,
     pub(crate) ledger: &'a Ledger,
     pub(crate) sightings: &'a Sightings,
     /// By number.
@@ -72,6 +73,7 @@ impl<'a> Case<'a> {
             .collect();
         phases.sort_unstable();
         Self {
+            run: judge.run,
             ledger,
             sightings: &judge.sightings,
             connections,

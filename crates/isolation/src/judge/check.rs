@@ -63,10 +63,11 @@ fn noun(datum: Datum) -> &'static str {
     }
 }
 
-/// `user 3 never did`, for those who should have and are not among `done`.
-fn missing(case: &Case<'_>, done: &BTreeSet<User>, never: &str, docket: &mut Docket) {
+/// `user 3 never did its own`, `users 1 and 3 never did their own`: for those who should have and are not among `done`.
+fn missing(case: &Case<'_>, done: &BTreeSet<User>, [one, many]: [&str; 2], docket: &mut Docket) {
     let missing: BTreeSet<_> = case.expected().difference(done).copied().collect();
     if !missing.is_empty() {
+        let never = if missing.len() == 1 { one } else { many };
         docket.reason(format!("{} {never}", users(&missing)));
     }
 }

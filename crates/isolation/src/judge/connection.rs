@@ -98,6 +98,8 @@ pub(crate) struct Connection {
     pub(crate) user: Option<User>,
     pub(crate) opened: Option<Opened>,
     pub(crate) refused: bool,
+    /// What came before it was accepted is being judged.
+    pub(crate) accepting: bool,
     pub(crate) closed: Option<(At, CloseCause)>,
     pub(crate) pending: Pending,
     /// The last message that was judged.
@@ -132,6 +134,7 @@ impl Connection {
             user: None,
             opened: None,
             refused: false,
+            accepting: false,
             closed: None,
             pending: Pending::default(),
             last: None,
@@ -166,11 +169,6 @@ impl Connection {
     pub(crate) fn close(&mut self, at: At, cause: CloseCause) {
         self.closed.get_or_insert((at, cause));
         self.attempts.retain(|_, attempt| !attempt.completed);
-    }
-
-    /// Whether no attempt ever began here.
-    pub(crate) fn asked_nothing(&self) -> bool {
-        self.latest.is_none()
     }
 
     /// Whether attempts were dropped at a limit.
@@ -223,6 +221,13 @@ impl Connection {
         if let Some(at) = self.units.iter().rposition(same) {
             return at;
         }
+        if let [first] = &mut self.units[..]
+            && self.latest.is_none()
+        {
+            // what came before the first attempt counts with it
+            (first.phase, first.round) = (phase, round);
+            return 0;
+        }
         self.units.push(Unit {
             phase,
             round,
@@ -238,7 +243,7 @@ impl Connection {
         self.units.len() - 1
     }
 
-    /// The unit that messages fall into which nobody asked for.
+    /// The unit that messages fall into: that of the latest attempt.
     pub(crate) fn current(&mut self) -> usize {
         if self.units.is_empty() {
             self.enter(0, Round(0))

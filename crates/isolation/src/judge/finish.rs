@@ -89,6 +89,12 @@ fn problems(case: &Case<'_>) -> Vec<String> {
         1 => {}
         _ => problems.push("the history has more than one header".into()),
     }
+    if let Some(header) = case.header.filter(|header| header.run != case.run) {
+        problems.push(format!(
+            "the header is of run {}, the judge of run {}",
+            header.run, case.run
+        ));
+    }
     match ledger.ends.iter().next() {
         None => problems.push("the history has no end".into()),
         Some((_, first)) if first.value => problems.push("the run was interrupted".into()),

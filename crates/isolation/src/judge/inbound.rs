@@ -445,7 +445,7 @@ impl Frame<'_> {
         *last = Some(served);
         let kind = match self.connection.opened {
             None if self.connection.refused => "content over a refused connection",
-            None if self.connection.asked_nothing() => "content before the connection was accepted",
+            None if self.connection.accepting => "content before the connection was accepted",
             Some(opened) if opened.session.is_none() && opened.channel == ChannelKind::WebSocket => {
                 "content without a session"
             }

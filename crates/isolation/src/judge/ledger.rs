@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use history::{
-    Account, At, BoundaryKind, Check, Conn, Fingerprint, Identified, Interval, Op, Place, PoolFigures, Probe,
-    ProbeResult, Replica, Role, Room, RoomIssued, Round, RunHeader, Serial, Session, Tenant, ThreadIssued,
-    Token, User,
+    Account, At, BoundaryKind, Check, Conn, Fact, Fingerprint, Identified, Interval, Op, Place, PoolFigures,
+    Probe, ProbeResult, Replica, Role, Room, RoomIssued, Round, RunHeader, Serial, Session, Tenant,
+    ThreadIssued, Token, User,
 };
 
 use crate::ProbeCount;
@@ -258,7 +258,88 @@ impl Ledger {
         .filter_map(|(overflowed, name)| overflowed.then_some(name))
     }
 
-    pub(crate) fn account(&mut self, at: At, place: Place, account: &Account<'_>) {
+    /// Takes a fact that belongs to no connection.
+    pub(crate) fn take(&mut self, at: At, place: Place, fact: &Fact<'_>) {
+        match fact {
+            Fact::Run(header) => self.headers.put(place, First::new(place, (**header).clone())),
+            Fact::Ended { interrupted } => self.ends.put(place, First::new(place, *interrupted)),
+            Fact::Account(account) => self.account(at, place, account),
+            Fact::RoomIssued(issued) => self.room_issued(place, issued),
+            Fact::ThreadIssued(issued) => self.thread_issued(place, issued),
+            Fact::Membership {
+                room,
+                user,
+                joined,
+                during,
+            } => {
+                self.moves
+                    .put((*room, *user, *joined, during.from, during.to), ());
+            }
+            Fact::Token(token) => self.token(place, token),
+            Fact::Identified(identified) => self.identified(place, identified),
+            Fact::Boundary {
+                session,
+                kind,
+                during,
+                ..
+            } => {
+                self.endings.put(
+                    *session,
+                    Ending {
+                        during: *during,
+                        kind: *kind,
+                    },
+                );
+            }
+            Fact::PhaseBegan { phase, round, .. } => {
+                self.phases.put(
+                    *phase,
+                    First::new(
+                        place,
+                        Phase {
+                            began: at,
+                            round: *round,
+                        },
+                    ),
+                );
+            }
+            fact => self.take_outcome(fact),
+        }
+    }
+
+    /// Takes a fact about how the run went.
+    fn take_outcome(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Situation {
+                name,
+                count,
+                required_by,
+                ..
+            } => {
+                let required_by = required_by.iter().copied().collect();
+                self.situations.put(
+                    name.clone().into_owned(),
+                    Occurred {
+                        count: *count,
+                        required_by,
+                    },
+                );
+            }
+            Fact::AuditEnd { complete, .. } => {
+                self.audits += 1;
+                self.incomplete_audits += u64::from(!complete);
+            }
+            Fact::Pool(figures) => self.pool(figures),
+            Fact::ServiceDied { name, detail } => {
+                self.losses
+                    .put(format!("a service died in mid-run: {name} ({detail})"), ());
+            }
+            Fact::LimitHit { what } => self.losses.put(format!("a limit was hit: {what}"), ()),
+            _ => {}
+        }
+    }
+
+    fn account(&mut self, at: At, place: Place, account: &Account<'_>) {
         let user_id = fingerprint_of_id(&account.user_id);
         let tenant_id = fingerprint_of_id(&account.tenant_id);
         let recognised = is_recognised(&account.user_id) && is_recognised(&account.tenant_id);
@@ -273,7 +354,7 @@ impl Ledger {
             .put(Unique::UserId(user_id), Holders::one(at, place, account.user, ()));
     }
 
-    pub(crate) fn room_issued(&mut self, place: Place, issued: &RoomIssued<'_>) {
+    fn room_issued(&mut self, place: Place, issued: &RoomIssued<'_>) {
         let value = RoomIds {
             owner: issued.owner,
             room_id: fingerprint_of_id(&issued.room_id),
@@ -281,7 +362,7 @@ impl Ledger {
         self.rooms.put(issued.room, First { place, value });
     }
 
-    pub(crate) fn thread_issued(&mut self, place: Place, issued: &ThreadIssued<'_>) {
+    fn thread_issued(&mut self, place: Place, issued: &ThreadIssued<'_>) {
         let &ThreadIssued { conn, op, during, .. } = issued;
         let issue = Issue {
             conn,
@@ -293,7 +374,7 @@ impl Ledger {
         self.threads.put(fingerprint_of_id(&issued.thread_id), holders);
     }
 
-    pub(crate) fn token(&mut self, place: Place, token: &Token) {
+    fn token(&mut self, place: Place, token: &Token) {
         let held = || Holders::one(token.during.to, place, token.user, ());
         self.uniques.put(Unique::Token(token.whole), held());
         if let Some(id) = token.token_id {
@@ -304,7 +385,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn identified(&mut self, place: Place, identified: &Identified<'_>) {
+    fn identified(&mut self, place: Place, identified: &Identified<'_>) {
         let &Identified {
             user,
             conn,
@@ -343,7 +424,7 @@ impl Ledger {
         self.probed.put(place, First { place, value });
     }
 
-    pub(crate) fn pool(&mut self, figures: &PoolFigures) {
+    fn pool(&mut self, figures: &PoolFigures) {
         let findings = figures.hygiene_findings.iter().cloned().collect();
         let hygiene = Hygiene {
             checked: figures.hygiene_checked,

@@ -42,7 +42,15 @@ fn exposures(case: &Case<'_>, docket: &mut Docket) {
             }
         }
     }
-    missing(case, &checked, "never got a reply with its own nonce", docket);
+    missing(
+        case,
+        &checked,
+        [
+            "never got a reply with its own nonce",
+            "never got replies with their own nonces",
+        ],
+        docket,
+    );
     if docket.units() == 0 {
         docket.reason("no exposure: no nonce-checked reply was in flight together with another user's");
     }

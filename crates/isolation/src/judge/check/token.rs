@@ -56,7 +56,7 @@ fn conflicts(case: &Case<'_>, docket: &mut Docket) {
             );
         }
     }
-    missing(case, &issued, "got no token", docket);
+    missing(case, &issued, ["got no token"; 2], docket);
 }
 
 /// Users whom the service took for somebody else.
@@ -80,7 +80,15 @@ fn identities(case: &Case<'_>, docket: &mut Docket) {
             docket.violation("taken for another user", user, victim, seen.clone().says(detail));
         }
     }
-    missing(case, &identified, "was never identified by the service", docket);
+    missing(
+        case,
+        &identified,
+        [
+            "was never identified by the service",
+            "were never identified by the service",
+        ],
+        docket,
+    );
 }
 
 /// Identities that were read back from a process while somebody else was connected to it.

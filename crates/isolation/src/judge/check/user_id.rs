@@ -96,7 +96,15 @@ fn controls<'a>(case: &Case<'a>, docket: &mut Docket) -> Vec<(Of<'a>, u64)> {
         }
     }
     let users: BTreeSet<_> = saw_own.iter().map(|(of, _)| of.user).collect();
-    missing(case, &users, "never saw its own id or e-mail come back", docket);
+    missing(
+        case,
+        &users,
+        [
+            "never saw its own id or e-mail come back",
+            "never saw their own ids or e-mails come back",
+        ],
+        docket,
+    );
     saw_own
 }
 

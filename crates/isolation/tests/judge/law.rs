@@ -1,0 +1,124 @@
+//! It does not matter how many judges there were, nor in which order they met.
+
+use std::collections::BTreeMap;
+
+use history::{Audience, Check, Conn, Event, Fact, Op, Outcome, Place, ProbeResult, Role};
+use isolation::canary::Datum;
+use isolation::{Judge, Judgement};
+use proptest::prelude::*;
+
+use crate::story::{Ask, RUN, Story, ask, conn, span, thread_id, token, user_id};
+
+/// A run with something of everything in it.
+fn eventful() -> Story {
+    let mut story = Story::clean();
+    let secret = story.secret(2);
+    let body = story.mint(0, Audience::Room(history::Room(0)), Datum::RoomBody);
+    story
+        .member(0, 3, true, span(40, 50))
+        .member(0, 3, false, span(200, 300));
+    story.exchange(
+        88,
+        89,
+        Ask {
+            stores: Some(body.serial),
+            ..ask(0, Role::PostRoom)
+        },
+        "{}",
+    );
+    for at in [89, 250, 400] {
+        story.push(at, conn(3), &format!(r#"{{"body":"{}"}}"#, body.long()));
+        story.push(at, conn(1), &format!(r#"{{"body":"{}"}}"#, &secret.long()[..30]));
+        story.push(
+            at,
+            conn(0),
+            &format!(r#"{{"x":"{}","y":"{}"}}"#, user_id(3), thread_id(2)),
+        );
+        story.push(at, Conn(20), &format!(r#"{{"token":"{}"}}"#, token(1)));
+    }
+    story.create_thread(24, 3, 0).identified(1, 2);
+    let nonce = story.mint(1, Audience::Owner, Datum::Nonce);
+    let older = story.mint(1, Audience::Owner, Datum::Nonce);
+    story.post_echoing(96, 1, nonce, older);
+    let cut = story.invoke(1640, ask(2, Role::Post));
+    let start = nonce.long()[..15].to_owned();
+    story
+        .delta(1641, conn(2), cut, &start)
+        .complete(1650, cut, Outcome::Info("timeout".into()));
+    story
+        .probe(Check::Boundary, ProbeResult::Lost)
+        .probe(Check::Token, ProbeResult::Accepted);
+    story.push(1300, Conn(20), "{}");
+    story
+}
+
+type Told = Vec<(Place, Event<'static>)>;
+
+/// Deals the events to `judges`: connections as `of_conn` says, other facts as `of_fact` does.
+fn deal(told: &Told, judges: usize, of_conn: &[usize], of_fact: &[usize]) -> Vec<Told> {
+    let mut homes: BTreeMap<Op, Conn> = BTreeMap::new();
+    let mut hands = vec![Vec::new(); judges];
+    for (at, (place, event)) in told.iter().enumerate() {
+        if let Fact::Invoked(invoked) = &event.fact {
+            homes.insert(invoked.op, invoked.conn);
+        }
+        let home = match &event.fact {
+            Fact::Opened { conn, .. } | Fact::Refused { conn, .. } | Fact::Closed { conn, .. } => Some(*conn),
+            Fact::Invoked(invoked) => Some(invoked.conn),
+            Fact::Inbound(inbound) => Some(inbound.conn),
+            Fact::Completed { op, .. } => homes.get(op).copied(),
+            _ => None,
+        };
+        let hand = match home {
+            Some(conn) => of_conn[conn.0 as usize % of_conn.len()],
+            None => of_fact[at % of_fact.len()],
+        };
+        hands[hand % judges].push((*place, event.clone()));
+    }
+    hands
+}
+
+fn judge(told: &Told) -> Judge {
+    let mut judge = Judge::new(RUN);
+    for (place, event) in told {
+        judge.observe(*place, event);
+    }
+    judge
+}
+
+/// Merges in the order and with the brackets that `picks` tell.
+fn merge(mut judges: Vec<Judge>, picks: &[usize]) -> Judgement {
+    for pick in picks.iter().cycle() {
+        if judges.len() == 1 {
+            break;
+        }
+        let one = judges.remove(pick % judges.len());
+        let other = judges.remove(pick / 7 % judges.len());
+        judges.push(one.merge(other));
+    }
+    judges.remove(0).finish()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_partition_merged_in_any_order_gives_one_judgement(
+        judges in 1_usize..6,
+        of_conn in prop::collection::vec(0_usize..6, 7),
+        of_fact in prop::collection::vec(0_usize..6, 1..40),
+        picks in prop::collection::vec(0_usize..49, 1..8),
+    ) {
+        let told = eventful().events();
+        let whole = judge(&told).finish();
+        let hands = deal(&told, judges, &of_conn, &of_fact);
+        prop_assert_eq!(merge(hands.iter().map(judge).collect(), &picks), whole);
+    }
+}
+
+#[test]
+fn an_eventful_run_violates_every_check() {
+    let judgement = eventful().judge();
+    for verdict in &judgement.verdicts {
+        assert_eq!(verdict.state, isolation::State::Violated, "{verdict}");
+    }
+}
