@@ -1,0 +1,205 @@
+//! Writes the events of one worker.
+
+use std::io::Write;
+
+use crate::segment::{BLOCK_BYTES, BlockKind, HASH_BYTES, Header, RECORD_BYTES_MAX, VERSION, chain, hex};
+use crate::{Event, Place, SegmentSeal};
+
+/// Why an event could not be written.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The medium refused.
+    #[error("history of worker {worker} cannot be written after {bytes} bytes")]
+    Io {
+        /// Whose segment.
+        worker: u16,
+        /// What had been written.
+        bytes: u64,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The event cannot be put into bytes.
+    #[error("event {index} of worker {worker} cannot be encoded")]
+    Encode {
+        /// Whose segment.
+        worker: u16,
+        /// Which event.
+        index: u64,
+        /// Why.
+        source: postcard::Error,
+    },
+    /// The event is longer than a record may be.
+    #[error("event {index} of worker {worker} has {bytes} bytes, the limit is {RECORD_BYTES_MAX}")]
+    TooLong {
+        /// Whose segment.
+        worker: u16,
+        /// Which event.
+        index: u64,
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+/// Writes one segment to `W`, block by block.
+///
+/// ```
+/// use history::{At, Event, Fact, SegmentReader, SegmentWriter};
+///
+/// let mut bytes = Vec::new();
+/// let mut writer = SegmentWriter::new(&mut bytes, 7, 1, 1 << 20);
+/// writer.append(&Event { at: At(5), fact: Fact::PhaseEnded { phase: 0 } })?;
+/// let seal = writer.finish()?;
+/// assert_eq!(seal.records, 1);
+///
+/// let mut reader = SegmentReader::open(&bytes[..])?;
+/// let (place, event) = reader.next()?.expect("one event");
+/// assert_eq!((place.worker, place.index, event.at), (1, 0, At(5)));
+/// assert!(reader.next()?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SegmentWriter<W: Write> {
+    out: W,
+    run: u32,
+    worker: u16,
+    limit_bytes: u64,
+    limit_hit: bool,
+    payload: Vec<u8>,
+    record: Vec<u8>,
+    in_block: u32,
+    blocks: u64,
+    records: u64,
+    bytes: u64,
+    hash: [u8; HASH_BYTES],
+}
+
+impl<W: Write> SegmentWriter<W> {
+    /// A segment of `worker` in `run`, of at most about `limit_bytes` bytes.
+    pub fn new(out: W, run: u32, worker: u16, limit_bytes: u64) -> Self {
+        Self {
+            out,
+            run,
+            worker,
+            limit_bytes,
+            limit_hit: false,
+            payload: Vec::with_capacity(BLOCK_BYTES * 2),
+            record: Vec::new(),
+            in_block: 0,
+            blocks: 0,
+            records: 0,
+            bytes: 0,
+            hash: [0; HASH_BYTES],
+        }
+    }
+
+    /// Adds an event and says where it stands. Past the limit events are dropped, [`Self::limit_hit`] says so, and the
+    /// place is the one that the event would have had.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; the segment is of no use after [`WriteError::Io`].
+    pub fn append(&mut self, event: &Event<'_>) -> Result<Place, WriteError> {
+        let place = Place {
+            worker: self.worker,
+            index: self.records,
+        };
+        if self.limit_hit || self.bytes + self.payload.len() as u64 >= self.limit_bytes {
+            self.limit_hit = true;
+            return Ok(place);
+        }
+        self.encode(event)?;
+        self.records += 1;
+        self.in_block += 1;
+        if self.payload.len() >= BLOCK_BYTES {
+            self.flush_block(BlockKind::Records)?;
+        }
+        Ok(place)
+    }
+
+    /// Whether events were dropped because the segment had reached its limit.
+    #[must_use]
+    pub fn limit_hit(&self) -> bool {
+        self.limit_hit
+    }
+
+    /// Writes what is held back and the end of the segment.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Io`].
+    pub fn finish(mut self) -> Result<SegmentSeal, WriteError> {
+        if self.in_block > 0 {
+            self.flush_block(BlockKind::Records)?;
+        }
+        self.flush_block(if self.limit_hit {
+            BlockKind::EndAtLimit
+        } else {
+            BlockKind::End
+        })?;
+        let bytes = self.bytes;
+        self.out.flush().map_err(|source| self.io(bytes, source))?;
+        Ok(SegmentSeal {
+            worker: self.worker,
+            records: self.records,
+            bytes: self.bytes,
+            hash: hex(&self.hash),
+            limit_hit: self.limit_hit,
+        })
+    }
+
+    fn encode(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
+        let (worker, index) = (self.worker, self.records);
+        let mut scratch = std::mem::take(&mut self.record);
+        scratch.clear();
+        let record = postcard::to_extend(event, scratch).map_err(|source| WriteError::Encode {
+            worker,
+            index,
+            source,
+        })?;
+        let bytes = record.len();
+        match u32::try_from(bytes) {
+            Ok(length) if bytes <= RECORD_BYTES_MAX => {
+                self.payload.extend_from_slice(&length.to_le_bytes());
+                self.payload.extend_from_slice(&record);
+                self.record = record;
+                Ok(())
+            }
+            _ => Err(WriteError::TooLong { worker, index, bytes }),
+        }
+    }
+
+    fn flush_block(&mut self, kind: BlockKind) -> Result<(), WriteError> {
+        let header = Header {
+            version: VERSION,
+            run: self.run,
+            worker: self.worker,
+            kind,
+            number: self.blocks,
+            first_record: self.records - u64::from(self.in_block),
+            records: self.in_block,
+            payload_bytes: u32::try_from(self.payload.len()).unwrap_or(u32::MAX),
+        }
+        .to_bytes();
+        self.hash = chain(&self.hash, &header, &self.payload);
+        let written = self
+            .out
+            .write_all(&header)
+            .and_then(|()| self.out.write_all(&self.payload))
+            .and_then(|()| self.out.write_all(&self.hash));
+        written.map_err(|source| self.io(self.bytes, source))?;
+        self.bytes += (header.len() + self.payload.len() + self.hash.len()) as u64;
+        self.blocks += 1;
+        self.in_block = 0;
+        self.payload.clear();
+        Ok(())
+    }
+
+    fn io(&self, bytes: u64, source: std::io::Error) -> WriteError {
+        WriteError::Io {
+            worker: self.worker,
+            bytes,
+            source,
+        }
+    }
+}
