@@ -20,6 +20,7 @@
 pub mod agent;
 pub mod auth;
 pub mod config;
+pub mod gateway;
 pub mod grants;
 pub mod http;
 pub mod metrics;

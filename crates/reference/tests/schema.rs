@@ -23,13 +23,18 @@ async fn each_role_may_do_what_it_needs_and_no_more() {
         gateway
             .execute("select session_id, revoked_at from sessions")
             .await,
-        true,
+        false,
         "gateway, sessions",
     );
     check(
         gateway.execute("select user_id, name, email from users").await,
-        true,
+        false,
         "gateway, users",
+    );
+    check(
+        gateway.execute("select user_id, name, email from profiles").await,
+        true,
+        "gateway, profiles of a tenant",
     );
     check(
         gateway.execute("select password_hash from users").await,

@@ -1,0 +1,52 @@
+//! The gateway: chat over WebSockets.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser;
+use futures_util::future::BoxFuture;
+use reference::config::{self, Ports, Shutdown};
+use reference::gateway::{Replica, Settings};
+use reference::http;
+use reference::metrics::Metrics;
+use reference::operator::Operator;
+
+/// Serve chat over WebSockets; any number of replicas share one database
+///
+/// DATABASE_URL names the database, as a role without special rights.
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    ports: Ports,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Arguments { ports, settings } = Arguments::parse();
+    config::trace_to_stderr();
+    let shutdown = Shutdown::on_signals()?;
+    let metrics = Metrics::new();
+    let url = config::database_url()?;
+    let name = settings.replica.clone();
+    let replica = Replica::start(settings, &url, Arc::clone(&metrics))
+        .await
+        .context("cannot start")?;
+    let listeners = ports.listen().await?;
+    listeners.announce()?;
+    let checked = replica.clone();
+    let health = move || -> BoxFuture<'static, Result<(), String>> {
+        let replica = checked.clone();
+        Box::pin(async move { replica.health().await })
+    };
+    let operator = Operator::new("gateway", metrics, Arc::new(health)).replica(name);
+    let serve = async {
+        tokio::join!(
+            replica.serve(listeners.service, shutdown.clone()),
+            http::serve(listeners.operator, operator.router(), shutdown.clone()),
+        )
+    };
+    shutdown.clone().bound(serve).await;
+    Ok(())
+}

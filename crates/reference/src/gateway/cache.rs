@@ -1,0 +1,135 @@
+//! The response cache: a user's own answers for a short while, computed once for all who wait for them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::limits::CACHED_RESPONSES_MAX;
+use super::protocol::{Failure, Json, Op};
+use crate::metrics::{Metrics, Situation};
+
+/// What was asked, apart from who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Question {
+    pub(crate) op: Op,
+    pub(crate) arguments: String,
+}
+
+/// Answers of `thread.list` and `thread.find`, by question and asker.
+///
+/// An answer is computed once however many of the asker's requests wait for it, lives for the time given, and is forgotten
+/// when the asker writes: whoever asks after a write was acknowledged gets an answer computed after it.
+pub(crate) struct ResponseCache {
+    lifetime: Duration,
+    answers: Mutex<Answers>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct Answers {
+    by_question: HashMap<Question, HashMap<Uuid, Answer>>,
+    count: usize,
+}
+
+#[derive(Clone)]
+struct Answer {
+    /// Whose question it was computed for.
+    asker: Uuid,
+    expires: Instant,
+    /// Empty while it is being computed.
+    body: Arc<OnceCell<Json>>,
+}
+
+impl ResponseCache {
+    /// An empty cache whose answers live for `lifetime`.
+    pub(crate) fn new(lifetime: Duration, metrics: Arc<Metrics>) -> Self {
+        Self {
+            lifetime,
+            answers: Mutex::default(),
+            metrics,
+        }
+    }
+
+    /// The answer to `asker`'s `question`: a live one, one that is being computed, or what `compute` makes now.
+    ///
+    /// # Errors
+    /// Those of `compute`; a failure is not kept, and the next one who waits tries again.
+    pub(crate) async fn answer<F>(
+        &self,
+        asker: Uuid,
+        question: Question,
+        compute: impl FnOnce() -> F,
+    ) -> Result<Json, Failure>
+    where
+        F: Future<Output = Result<Json, Failure>>,
+    {
+        let answer = self.look_up(asker, question);
+        let body = answer.body.get_or_try_init(compute).await?;
+        Ok(Arc::clone(body))
+    }
+
+    /// Forgets what was answered to `asker`, also what is still being computed; to be called when they wrote.
+    pub(crate) fn forget(&self, asker: Uuid) {
+        let mut answers = self.answers();
+        answers.retain(|answer| answer.asker != asker);
+    }
+
+    fn look_up(&self, asker: Uuid, question: Question) -> Answer {
+        let now = Instant::now();
+        let mut answers = self.answers();
+        if answers.count >= CACHED_RESPONSES_MAX {
+            answers.retain(|answer| answer.expires > now);
+        }
+        let is_full = answers.count >= CACHED_RESPONSES_MAX;
+        let fresh = || Answer {
+            asker,
+            expires: now + self.lifetime,
+            body: Arc::default(),
+        };
+        let Some(askers) = answers.by_question.get_mut(&question) else {
+            let answer = fresh();
+            if !is_full {
+                answers
+                    .by_question
+                    .insert(question, HashMap::from([(asker, answer.clone())]));
+                answers.count += 1;
+            }
+            return answer;
+        };
+        if askers
+            .values()
+            .any(|other| other.asker != asker && other.expires > now)
+        {
+            self.metrics.situation(Situation::CacheEqualArguments).inc();
+        }
+        if let Some(answer) = askers.get(&asker).filter(|answer| answer.expires > now) {
+            if !answer.body.initialized() {
+                self.metrics.situation(Situation::SingleFlightShared).inc();
+            }
+            return answer.clone();
+        }
+        let answer = fresh();
+        if !is_full {
+            let added = askers.insert(asker, answer.clone()).is_none();
+            answers.count += usize::from(added);
+        }
+        answer
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answers {
+    fn retain(&mut self, mut keep: impl FnMut(&Answer) -> bool) {
+        self.by_question.retain(|_, askers| {
+            askers.retain(|_, answer| keep(answer));
+            !askers.is_empty()
+        });
+        self.count = self.by_question.values().map(HashMap::len).sum();
+    }
+}

@@ -1,0 +1,138 @@
+//! One connection as the rest of the replica sees it: whose it is, what it is subscribed to, how to reach it.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use super::event::{Encoded, Event};
+use super::identity::Identity;
+use super::limits::{HELD_EVENTS_MAX, SUBSCRIPTIONS_MAX};
+use super::outbox::Outbox;
+use super::protocol::{CloseReason, Failure, Frame};
+
+/// Names a connection of this replica; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: ConnectionId,
+    pub(crate) identity: Identity,
+    pub(crate) outbox: Outbox,
+    /// Hash of the token by which a later connection may catch up with this one.
+    pub(crate) resume_hash: Vec<u8>,
+    greeted: AtomicBool,
+    feed: Mutex<Feed>,
+}
+
+#[derive(Debug, Default)]
+struct Feed {
+    subjects: HashSet<Uuid>,
+    /// Live events that wait until a replay is through.
+    held: Option<Vec<Arc<Event>>>,
+}
+
+impl Link {
+    /// A connection that has not been greeted: no event reaches it yet.
+    pub(crate) fn new(id: ConnectionId, identity: Identity, outbox: Outbox, resume_hash: Vec<u8>) -> Self {
+        let (greeted, feed) = (AtomicBool::new(false), Mutex::default());
+        Self {
+            id,
+            identity,
+            outbox,
+            resume_hash,
+            greeted,
+            feed,
+        }
+    }
+
+    /// Greets it: `hello` is its first frame, and events may follow.
+    pub(crate) fn greet(&self, hello: Frame<'_>) {
+        self.outbox.send(hello);
+        self.greeted.store(true, Ordering::Release);
+    }
+
+    /// Sends what is not stored: presence, typing.
+    pub(crate) fn tell(&self, frame: Frame<'_>, encoded: &mut Encoded) -> bool {
+        let greeted = self.greeted.load(Ordering::Acquire);
+        if greeted {
+            self.outbox.send_text(encoded.text(frame, self.outbox.dialect()));
+        }
+        greeted
+    }
+
+    /// Delivers a stored event, if it is subscribed to that; says whether it was.
+    pub(crate) fn deliver(&self, event: &Arc<Event>, encoded: &mut Encoded) -> bool {
+        let mut feed = self.feed();
+        if !feed.subjects.contains(&event.subject) {
+            return false;
+        }
+        match &mut feed.held {
+            None => self
+                .outbox
+                .send_text(encoded.text(event.frame_for(self.identity.user_id), self.outbox.dialect())),
+            Some(held) if held.len() < HELD_EVENTS_MAX => held.push(Arc::clone(event)),
+            Some(_) => self.outbox.close(CloseReason::SlowReader),
+        }
+        true
+    }
+
+    /// Whether it is subscribed to that thread or room.
+    pub(crate) fn is_subscribed(&self, subject: Uuid) -> bool {
+        self.feed().subjects.contains(&subject)
+    }
+
+    /// Subscribes it to a thread or room; the caller has seen that it may.
+    ///
+    /// # Errors
+    /// `bad_request` beyond [`SUBSCRIPTIONS_MAX`].
+    pub(crate) fn subscribe(&self, subject: Uuid) -> Result<(), Failure> {
+        self.feed().subscribe(&[subject])
+    }
+
+    /// Subscribes it to what an earlier connection was subscribed to, and holds live events back until [`Link::release`].
+    ///
+    /// # Errors
+    /// `bad_request` beyond [`SUBSCRIPTIONS_MAX`], or while another replay runs.
+    pub(crate) fn hold(&self, subjects: &[Uuid]) -> Result<(), Failure> {
+        let mut feed = self.feed();
+        if feed.held.is_some() {
+            return Err(Failure::bad_request("this connection is resuming already"));
+        }
+        feed.subscribe(subjects)?;
+        feed.held = Some(Vec::new());
+        Ok(())
+    }
+
+    /// Sends the events that were held back and goes live; those of `subjects` up to `cursor` were replayed already.
+    pub(crate) fn release(&self, subjects: &[Uuid], cursor: i64) {
+        let mut feed = self.feed();
+        let held = feed.held.take().into_iter().flatten();
+        for event in held.filter(|event| event.cursor > cursor || !subjects.contains(&event.subject)) {
+            self.outbox.send(event.frame_for(self.identity.user_id));
+        }
+    }
+
+    fn feed(&self) -> MutexGuard<'_, Feed> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Feed {
+    fn subscribe(&mut self, subjects: &[Uuid]) -> Result<(), Failure> {
+        let added = subjects
+            .iter()
+            .filter(|subject| !self.subjects.contains(*subject))
+            .count();
+        if self.subjects.len() + added > SUBSCRIPTIONS_MAX {
+            return Err(Failure::bad_request(
+                "this connection has as many subscriptions as it may",
+            ));
+        }
+        self.subjects.extend(subjects);
+        Ok(())
+    }
+}

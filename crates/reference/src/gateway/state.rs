@@ -1,0 +1,101 @@
+//! What the connections of one replica share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, watch};
+use uuid::Uuid;
+
+use super::cache::ResponseCache;
+use super::database::Database;
+use super::hub::Hub;
+use super::profiles::Profiles;
+use super::replies::Replies;
+use super::tokens::Tokens;
+use crate::agent::AgentClient;
+use crate::metrics::{Metrics, Situation};
+
+/// One replica.
+pub(crate) struct Gateway {
+    /// Its name, as `whoami` tells it.
+    pub(crate) replica: String,
+    /// The origins that may connect.
+    pub(crate) origins: Vec<String>,
+    pub(crate) tokens: Tokens,
+    pub(crate) database: Database,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) cache: Arc<ResponseCache>,
+    pub(crate) profiles: Profiles,
+    pub(crate) replies: Replies,
+    pub(crate) agent: AgentClient,
+    pub(crate) creating: Creating,
+    pub(crate) metrics: Arc<Metrics>,
+    /// One for each connection.
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) work: Work,
+}
+
+/// Counts what must end before the process may.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Work(watch::Sender<usize>);
+
+/// One thing that is being done, until dropped.
+#[derive(Debug)]
+pub(crate) struct Working(Work);
+
+impl Work {
+    /// Something begins.
+    pub(crate) fn begin(&self) -> Working {
+        self.0.send_modify(|count| *count += 1);
+        Working(self.clone())
+    }
+
+    /// Waits until nothing is being done.
+    pub(crate) async fn idle(&self) {
+        // it cannot fail: this is a sender
+        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// The users whose threads are being created now.
+#[derive(Default)]
+pub(crate) struct Creating(Mutex<HashMap<Uuid, usize>>);
+
+/// One creation, until dropped.
+pub(crate) struct Creation<'a> {
+    creating: &'a Creating,
+    user_id: Uuid,
+}
+
+impl Creating {
+    /// Enters a creation, and counts it if another user's is under way.
+    pub(crate) fn enter(&self, user_id: Uuid, metrics: &Metrics) -> Creation<'_> {
+        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if users.keys().any(|other| *other != user_id) {
+            metrics.situation(Situation::CreateOverlap).inc();
+        }
+        *users.entry(user_id).or_default() += 1;
+        Creation {
+            creating: self,
+            user_id,
+        }
+    }
+}
+
+impl Drop for Creation<'_> {
+    fn drop(&mut self) {
+        let mut users = self.creating.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = users.get_mut(&self.user_id) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(&self.user_id);
+            }
+        }
+    }
+}
