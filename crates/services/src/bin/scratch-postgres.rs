@@ -37,9 +37,22 @@ async fn hold(config: PostgresConfig) -> Result<()> {
         args: vec!["guard".into()],
         log: config.run_dir.join("guard.log"),
     };
-    let link = config.run_dir.join("postgres");
     let guard = Guard::start(spec).await?;
-    let postgres = Postgres::start(config, &guard, |line| drop(writeln!(io::stderr(), "{line}"))).await?;
+    let held = serve(config, &guard).await;
+    let farewell = guard.stop().await?;
+    held?;
+    anyhow::ensure!(
+        farewell.problems.is_empty(),
+        "left behind: {}",
+        farewell.problems.join("; ")
+    );
+    Ok(())
+}
+
+/// Until standard input ends, or Ctrl-C.
+async fn serve(config: PostgresConfig, guard: &Guard) -> Result<()> {
+    let link = config.run_dir.join("postgres");
+    let postgres = Postgres::start(config, guard, |line| drop(writeln!(io::stderr(), "{line}"))).await?;
     let owner = postgres.create_role("scratch", RoleOptions::default()).await?;
     let database = postgres.create_database("scratch", &owner).await?;
     let facts = serde_json::json!({
@@ -54,12 +67,5 @@ async fn hold(config: PostgresConfig) -> Result<()> {
         _ = async { tokio::io::stdin().read_to_end(&mut Vec::new()).await } => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    postgres.stop().await?;
-    let farewell = guard.stop().await?;
-    anyhow::ensure!(
-        farewell.problems.is_empty(),
-        "left behind: {}",
-        farewell.problems.join("; ")
-    );
-    Ok(())
+    Ok(postgres.stop().await?)
 }

@@ -183,14 +183,19 @@ impl Package {
         kept.clear().await.map_err(|error| wrong(&error))
     }
 
-    /// Tries the client's programs in turn; the archive, or why each of them failed.
+    /// Tries the client's programs in turn until one runs; the archive, or why there is none.
     async fn download(&self, building: &Path, logs: &Path, guard: &Guard) -> Result<PathBuf, Vec<String>> {
         let mut wrong = Vec::new();
         for (attempt, (program, first)) in self.client.programs().iter().enumerate() {
             let into = building.join(format!("download-{attempt}"));
             match self.download_by(program, first, &into, logs, guard).await {
                 Ok(archive) => return Ok(archive),
-                Err(error) => wrong.push(format!("{program}: {error}")),
+                Err(error) => {
+                    wrong.push(format!("{program}: {}", brief(&error)));
+                    if !is_absent(&error) {
+                        break;
+                    }
+                }
             }
         }
         Err(wrong)
@@ -205,7 +210,8 @@ impl Package {
         guard: &Guard,
     ) -> Result<PathBuf, Error> {
         fs::create_dir(into).map_err(at("create the folder", into))?;
-        let launch = Launch::new("fetch-postgres", program, logs.join("fetch-postgres.log"))
+        let log = logs.join(format!("fetch-by-{}.log", self.client.name()));
+        let launch = Launch::new("fetch-postgres", program, log)
             .args(first.iter().copied())
             .args(self.client.arguments(self.tag, into))
             .cwd(into);
@@ -225,6 +231,33 @@ impl Package {
                 std::io::ErrorKind::NotFound.into(),
             )),
         }
+    }
+}
+
+/// Whether the program, or its module, is not there at all, so that another may be tried.
+fn is_absent(error: &Error) -> bool {
+    match error {
+        Error::Spawn { .. } => true,
+        Error::Died { log, .. } => log.lines.iter().any(|line| line.contains("No module named")),
+        _ => false,
+    }
+}
+
+/// An error in one line: of a log its last line, and where the rest is.
+fn brief(error: &Error) -> String {
+    match error {
+        Error::Spawn { reason, .. } => reason.clone(),
+        Error::Died { exit, log, .. } => {
+            let last = log.lines.last().map_or("it said nothing", String::as_str);
+            format!("it {exit}: {last} (all of it in {})", log.path.display())
+        }
+        Error::NotReady { waited, log, .. } => {
+            format!(
+                "it was still downloading after {waited:?} (see {})",
+                log.path.display()
+            )
+        }
+        error => error.to_string(),
     }
 }
 
@@ -268,7 +301,7 @@ impl Client {
             ],
             Self::Npm => vec![
                 "pack".into(),
-                "--silent".into(),
+                "--loglevel=error".into(),
                 "--fetch-retries=1".into(),
                 format!("--pack-destination={into}"),
             ],

@@ -11,7 +11,12 @@ impl Postgres {
     pub async fn installed() -> Result<String, Vec<String>> {
         let account = Account::unprivileged().map_err(|error| vec![error.to_string()])?;
         let found = find::installed(account.as_ref()).await?;
-        Ok(format!("PostgreSQL {} in {}, {}", found.version, found.bin.display(), found.origin))
+        Ok(format!(
+            "PostgreSQL {} in {}, {}",
+            found.version,
+            found.bin.display(),
+            found.origin
+        ))
     }
 
     /// How to install it, or where else it may come from.
