@@ -15,8 +15,7 @@ use reference::token::{SigningKey, Verifier};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 const PASSWORD: &str = "correct horse battery";
@@ -414,57 +413,6 @@ async fn bad_requests_get_typed_errors() {
         text.contains("requests_total{op=\"other\",outcome=\"not_found\"} 1\n"),
         "{text}"
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_go_away_leave_no_transaction_behind() {
-    let (service, _) = Service::with_user("a@x.example").await;
-    let body = json!({"email": "a@x.example", "password": PASSWORD}).to_string();
-    let head = format!(
-        "POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    for pause_us in 0..60 {
-        let mut client = TcpStream::connect(service.addr)
-            .await
-            .expect("the service takes connections");
-        client
-            .write_all(format!("{head}{body}").as_bytes())
-            .await
-            .expect("it is sent");
-        tokio::time::sleep(Duration::from_micros(pause_us * 50)).await;
-        drop(client);
-    }
-    let tokens = service.login("a@x.example").await;
-    let (status, _) = service
-        .send(Method::POST, "/logout", tokens["access_token"].as_str(), None)
-        .await;
-    assert_eq!(status, StatusCode::NO_CONTENT);
-    // what was acknowledged is committed: another connection sees it
-    let mut audit = service.cluster.connect("audit").await;
-    let revoked =
-        sqlx::query_scalar("select revoked_at is not null from sessions where session_id::text = $1");
-    let revoked: bool = revoked
-        .bind(text(&tokens, "session_id"))
-        .fetch_one(&mut audit)
-        .await
-        .expect("it is there");
-    assert!(revoked);
-    let mut root = service.cluster.connect("root").await;
-    let open =
-        "select count(*) from pg_stat_activity where application_name = 'auth' and state like 'idle in%'";
-    tokio::time::timeout(PATIENCE, async {
-        while sqlx::query_scalar::<_, i64>(open)
-            .fetch_one(&mut root)
-            .await
-            .expect("it counts")
-            > 0
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .expect("a transaction stays open");
 }
 
 #[tokio::test]

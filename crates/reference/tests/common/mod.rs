@@ -98,7 +98,8 @@ impl Cluster {
         }
     }
 
-    fn log(&self) -> String {
+    /// What the server logged so far: warnings and errors.
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
