@@ -4,6 +4,7 @@ pub mod canary;
 pub mod scan;
 
 mod bounded;
+mod explain;
 mod identity;
 mod judge;
 mod judgement;
@@ -14,6 +15,7 @@ mod seen;
 mod ticks;
 mod verdict;
 
+pub use explain::{Evidence, Excerpt, Explainer, LastStep};
 pub use identity::fingerprint_of_id;
 pub use judge::Judge;
 pub use judgement::{Finding, Judgement, LostAck, LostAcks, Needle, PoolHygiene, Residue, Situation};

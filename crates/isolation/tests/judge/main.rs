@@ -7,6 +7,7 @@ mod audit;
 mod boundary;
 mod clean;
 mod controls;
+mod explain;
 mod law;
 mod original;
 mod response;
