@@ -1,6 +1,6 @@
 //! The gateways' client of the agent: a pool of connections, many replies in progress on each.
 //!
-//! Whoever wants a reply checks out a *place*: one of [`PIPELINE_DEPTH`] on one of the connections. Places are given in the
+//! Whoever wants a reply checks out a *place*: one of `PIPELINE_DEPTH` on one of the connections. Places are given in the
 //! order of asking. Each reply has a wire stream of its own, numbered by the client and never numbered again, so that
 //! what arrives late for a cancelled one finds nobody.
 
