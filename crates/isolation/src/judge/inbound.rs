@@ -168,8 +168,8 @@ impl Frame<'_> {
         let scanned = match inbound.source {
             Source::Text => self.connection.texts.feed(self.scanner, &inbound.bytes),
             Source::Binary => self.connection.binaries.feed(self.scanner, &inbound.bytes),
-            Source::Partial | Source::Headers => self.scanner.scan(&inbound.bytes, Medium::Text),
-            Source::Control | Source::Body => self.scanner.scan(&inbound.bytes, Medium::Binary),
+            Source::Partial | Source::Headers | Source::Control => self.scanner.scan(&inbound.bytes, Medium::Text),
+            Source::Body => self.scanner.scan(&inbound.bytes, Medium::Binary),
         };
         let (opaque, hits) = (scanned.opaque, scanned.hits.to_vec());
         for hit in hits {
