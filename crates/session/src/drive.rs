@@ -155,7 +155,7 @@ pub fn drive(drive: Drive) -> Result<Driven, DriveError> {
     for (worker, thread) in crew {
         parts.push(thread.join().map_err(|_| DriveError::Panicked { worker })??);
     }
-    Ok(merge(parts, interrupted))
+    Ok(merge(run.run, parts, interrupted))
 }
 
 fn check(plan: &Plan, target: &Target) -> Result<(), DriveError> {
@@ -185,9 +185,9 @@ fn runtime(worker: u16) -> Result<Runtime, DriveError> {
     runtime.map_err(|source| DriveError::Start { worker, source })
 }
 
-fn merge(parts: Vec<Recorded>, interrupted: bool) -> Driven {
+fn merge(run: u32, parts: Vec<Recorded>, interrupted: bool) -> Driven {
     let mut driven = Driven {
-        judge: Judge::default(),
+        judge: Judge::new(run),
         meter: Meter::new(),
         seals: Vec::new(),
         history_cut: false,

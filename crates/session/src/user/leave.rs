@@ -11,8 +11,8 @@ use crate::plan::SessionEnd;
 use crate::profile::Action;
 use crate::socket::{Request, Socket};
 
-/// Life of an access token that is to expire in mid-run, in seconds.
-const SHORT_LIFE_S: u64 = 1;
+/// Life of an access token that is to expire in mid-run, in seconds. Services count in whole ones, so 1 may be none.
+const SHORT_LIFE_S: u64 = 2;
 
 impl VirtualUser {
     /// Opens the second session, if the plan has one for this user, listens with it, and ends it.
