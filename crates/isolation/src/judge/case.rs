@@ -114,11 +114,12 @@ impl<'a> Case<'a> {
             .filter(|(_, opened)| opened.channel == ChannelKind::WebSocket)
     }
 
-    /// Identifiers and pieces of tokens that came in, and over which connection.
+    /// Identifiers and pieces of tokens that came in, over which connection, and not because it had sent them.
     pub(crate) fn ids(&self) -> impl Iterator<Item = (Of<'a>, Fingerprint, &'a IdSeen)> + '_ {
         let of_one = |of: &Of<'a>| {
             let of = *of;
-            of.connection.ids.iter().map(move |(&id, seen)| (of, id, seen))
+            let strange = of.connection.ids.iter().filter(|(_, seen)| !seen.reflected);
+            strange.map(move |(&id, seen)| (of, id, seen))
         };
         self.connections.iter().flat_map(of_one)
     }

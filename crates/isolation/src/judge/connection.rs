@@ -38,6 +38,8 @@ pub(crate) struct IdSeen {
     pub(crate) count: u64,
     /// Which of the connection's first 64 units saw it.
     pub(crate) units: u64,
+    /// The connection had sent it before: no evidence of anything but that the service answers.
+    pub(crate) reflected: bool,
 }
 
 /// What one connection did and saw in one phase of one round.
@@ -299,22 +301,21 @@ impl Connection {
         streams.filter_map(|(op, stream)| Some((op, stream?))).collect()
     }
 
-    /// Notes an identifier or a piece of a token, unless this connection sent it.
+    /// Notes an identifier or a piece of a token.
     pub(crate) fn saw(&mut self, id: Fingerprint, served: Served) {
-        if self.sent.contains(&id) {
-            return;
-        }
         let unit = 1_u64.checked_shl(self.current() as u32).unwrap_or(0);
         if let Some(seen) = self.ids.get_mut(&id) {
             seen.count += 1;
             seen.units |= unit;
         } else if self.ids.len() < IDENTIFIERS_PER_CONNECTION_MAX {
+            let reflected = self.sent.contains(&id);
             self.ids.insert(
                 id,
                 IdSeen {
                     first: served,
                     count: 1,
                     units: unit,
+                    reflected,
                 },
             );
         } else {

@@ -168,7 +168,9 @@ impl Frame<'_> {
         let scanned = match inbound.source {
             Source::Text => self.connection.texts.feed(self.scanner, &inbound.bytes),
             Source::Binary => self.connection.binaries.feed(self.scanner, &inbound.bytes),
-            Source::Partial | Source::Headers | Source::Control => self.scanner.scan(&inbound.bytes, Medium::Text),
+            Source::Partial | Source::Headers | Source::Control => {
+                self.scanner.scan(&inbound.bytes, Medium::Text)
+            }
             Source::Body => self.scanner.scan(&inbound.bytes, Medium::Binary),
         };
         let (opaque, hits) = (scanned.opaque, scanned.hits.to_vec());

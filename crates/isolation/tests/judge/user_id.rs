@@ -66,6 +66,22 @@ fn an_id_that_the_connection_sent_is_no_evidence() {
 }
 
 #[test]
+fn ones_own_id_counts_as_seen_though_one_sent_it() {
+    let mut story = Story::clean();
+    let told = |fact: &Fact<'_>| match fact {
+        Fact::Inbound(inbound) => String::from_utf8_lossy(&inbound.bytes).contains(&user_id(2)),
+        _ => false,
+    };
+    story.without(told);
+    let named = Ask {
+        names: vec![user_id(2)],
+        ..ask(2, Role::LookUp)
+    };
+    story.exchange(91, 92, named, &format!(r#"{{"user_id":"{}"}}"#, user_id(2)));
+    valid(&story);
+}
+
+#[test]
 fn one_id_for_two_users() {
     let mut story = Story::clean();
     story.change(|fact| match fact {
