@@ -28,9 +28,10 @@ use serde::{Deserialize, Serialize};
 
 pub use mint::{Mint, MintError};
 
-/// What every block begins with. Letters that are rare in English between digits that are rare in words; none but
-/// two are hexadecimal digits; its base64 has neither of the characters in which the two alphabets differ.
-pub const MARKER: &[u8; MARKER_LEN] = b"z7qx4vj3";
+/// What every block begins with. A letter that is rare everywhere and stands in it once, then consonants between digits as no
+/// word has them. Its base64 shows that letter at each alignment, and neither of the characters in which the two alphabets
+/// differ; its hexadecimal digits after the first pair are decimal ones.
+pub const MARKER: &[u8; MARKER_LEN] = b"z3qx7vw6";
 /// Characters of the marker.
 pub const MARKER_LEN: usize = 8;
 /// Characters of a block, the short form.

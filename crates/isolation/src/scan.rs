@@ -13,6 +13,7 @@ pub mod ids;
 mod inflate;
 mod layer;
 mod needles;
+mod rare;
 mod reach;
 mod runs;
 mod scanner;
@@ -23,5 +24,6 @@ mod stream;
 mod tests;
 
 pub use encoding::{Encoding, Layer};
+pub use needles::holds_needle;
 pub use scanner::{Hit, Medium, Scanned, Scanner};
 pub use stream::StreamScanner;

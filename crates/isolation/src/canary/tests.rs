@@ -28,7 +28,7 @@ fn example() -> Canary {
 
 #[test]
 fn the_layout_is_fixed() {
-    assert_eq!(example().short(), "z7qx4vj3aaalnaaadaaethaaaaeuzhdf");
+    assert_eq!(example().short(), "z3qx7vw6aaalnaaadaaethaaaasgfwjd");
 }
 
 #[test]

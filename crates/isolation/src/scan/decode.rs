@@ -9,7 +9,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::runs::BASE64;
 
 /// Fewest integers in a list that are taken for bytes.
-pub(super) const INTEGERS_MIN: usize = 12;
+const INTEGERS_MIN: usize = 12;
+
+/// Most characters of one item of a list of bytes: `0x7a`.
+const GROUP_MAX: usize = 4;
 
 /// Takes pieces of base64 too: no padding, and bits left over at the end.
 static LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -22,10 +25,13 @@ static LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// The end of the base64 that begins at `start`: over line breaks (also as JSON spells them) and `\/`.
 pub(super) fn base64_end(bytes: &[u8], start: usize) -> usize {
     let mut end = start;
-    while let Some((_, next)) = character(bytes, end) {
-        end = next;
+    loop {
+        end += bytes[end..].iter().take_while(|byte| BASE64.has(**byte)).count();
+        match character(bytes, end) {
+            Some((_, next)) => end = next,
+            None => return end,
+        }
     }
-    end
 }
 
 /// All base64 around `at`, which is in it, but not before `floor`.
@@ -37,7 +43,7 @@ pub(super) fn base64_around(bytes: &[u8], at: usize, floor: usize) -> Range<usiz
         let kept = &before[..before.len() - broken];
         match kept {
             [.., b'\\', b'/'] => start -= broken + 2,
-            [.., last] if BASE64[usize::from(*last)] => start -= broken + 1,
+            [.., last] if BASE64.has(*last) => start -= broken + 1,
             _ => break,
         }
     }
@@ -49,7 +55,7 @@ fn character(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     let at = at + line_break(bytes.get(at..)?);
     match bytes.get(at..)? {
         [b'\\', b'/', ..] => Some((b'/', at + 2)),
-        [byte, ..] if BASE64[usize::from(*byte)] => Some((*byte, at + 1)),
+        [byte, ..] if BASE64.has(*byte) => Some((*byte, at + 1)),
         _ => None,
     }
 }
@@ -144,6 +150,13 @@ pub(super) fn hex(digits: &[u8], out: &mut Vec<u8>) {
             Some(high) => out.push((high << 4 | digit) as u8),
         }
     }
+}
+
+/// Whether a list of bytes (`0x7a, 51`) begins or ends here, and no UUID: its groups are short.
+pub(super) fn may_be_list(bytes: &[u8]) -> bool {
+    let short = |bytes: &[u8]| bytes.iter().any(|byte| !byte.is_ascii_alphanumeric());
+    let group = GROUP_MAX + 1;
+    bytes.len() >= group && (short(&bytes[..group]) || short(&bytes[bytes.len() - group..]))
 }
 
 /// Decodes a dump of bytes (`7a 37`, `7A:37`, `0x7a, 0x37`) into `out`; empty if it is none.

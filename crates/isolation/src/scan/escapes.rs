@@ -4,6 +4,7 @@ use memchr::memchr3;
 
 use super::encoding::Layer;
 use super::layer::Point;
+use super::rare;
 
 /// Most characters of an HTML character reference: `&#x10ffff;`.
 const REFERENCE_MAX: usize = 10;
@@ -31,15 +32,17 @@ enum Decoded {
 impl Unescaped {
     /// Takes all escapes off `bytes`; `None` if none of them could hide a canary.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        let mut at = 0;
-        loop {
-            at += memchr3(b'%', b'\\', b'&', &bytes[at..])?;
-            match escape(&bytes[at..]) {
-                Some(escape) if escape.hides() => return Some(Self::all(bytes)),
-                Some(escape) => at += escape.len,
-                None => at += 1,
+        let mut hidden = false;
+        let mut skip = 0;
+        let begins = |byte| (byte == b'%') | (byte == b'\\') | (byte == b'&');
+        rare::each(bytes, begins, |at| {
+            if !hidden && at >= skip {
+                let escape = escape(&bytes[at..]);
+                skip = at + escape.as_ref().map_or(1, |escape| escape.len);
+                hidden = escape.is_some_and(|escape| escape.hides());
             }
-        }
+        });
+        hidden.then(|| Self::all(bytes))
     }
 
     fn all(bytes: &[u8]) -> Self {

@@ -1,12 +1,18 @@
 //! What is searched for: the marker in every dress that has a constant look.
+//!
+//! All of these looks but one hold the marker's first letter, in one case or the other: the plain ones do, and the marker was
+//! chosen so that its base64 does at each alignment. The letter is rare, and so one search for a letter finds them all.
+//! What it does not find, hexadecimal digits, is one more needle: without the first letter the marker's digits have no
+//! letters in them, and so no case.
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use memchr::memmem::Finder;
 
 use crate::canary::{MARKER, MARKER_LEN};
+
+use super::rare;
+use super::split::separator_after;
 
 /// Characters of a base64 needle: those that hold nothing but bits of the marker.
 const BASE64_LEN: usize = 10;
@@ -14,12 +20,14 @@ const BASE64_LEN: usize = 10;
 /// What a needle's occurrence means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needle {
-    /// The marker in one case.
+    /// The marker in any case.
     Plain,
     /// The marker, last character first.
     Reversed,
     /// The marker with a zero byte between each two characters: either byte order.
     Utf16,
+    /// The marker with separators in it.
+    Split,
     /// The marker's bytes in hexadecimal digits.
     Hex,
     /// Base64 that covers the marker; the needle begins with this character of a group of four.
@@ -29,51 +37,168 @@ pub(super) enum Needle {
     },
 }
 
-static NEEDLES: LazyLock<(AhoCorasick, Vec<Needle>)> = LazyLock::new(|| {
-    let (patterns, kinds): (Vec<_>, Vec<_>) = all().into_iter().unzip();
-    #[expect(
-        clippy::expect_used,
-        reason = "a dozen constant patterns are within the library's limits"
-    )]
-    let searcher = AhoCorasick::new(patterns).expect("constant patterns");
-    (searcher, kinds)
+/// Base64 of the marker: the characters that hold its bits alone.
+#[derive(Debug)]
+struct Base64Needle {
+    text: &'static [u8; BASE64_LEN],
+    /// Where the letter stands in it.
+    anchor: usize,
+    phase: usize,
+}
+
+/// For a marker that begins none, one and two bytes after a group of three does.
+const BASE64: [Base64Needle; 3] = [
+    Base64Needle {
+        text: b"ejNxeDd2dz",
+        anchor: 9,
+        phase: 0,
+    },
+    Base64Needle {
+        text: b"ozcXg3dnc2",
+        anchor: 1,
+        phase: 2,
+    },
+    Base64Needle {
+        text: b"6M3F4N3Z3N",
+        anchor: 7,
+        phase: 3,
+    },
+];
+
+static HEX: LazyLock<Finder<'static>> = LazyLock::new(|| {
+    let digits: String = MARKER[1..].iter().map(|byte| format!("{byte:02x}")).collect();
+    Finder::new(&digits).into_owned()
 });
 
-/// All places where a needle begins.
-pub(super) fn find(bytes: &[u8]) -> impl Iterator<Item = (usize, Needle)> + '_ {
-    let (searcher, kinds) = &*NEEDLES;
-    searcher
-        .find_iter(bytes)
-        .map(|found| (found.start(), kinds[found.pattern().as_usize()]))
+impl Base64Needle {
+    /// Where it begins, if the letter at `at` is its.
+    fn around(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let start = at.checked_sub(self.anchor)?;
+        let own = bytes[at] == self.text[self.anchor] && bytes[start..].starts_with(self.text);
+        own.then_some(start)
+    }
 }
 
-fn all() -> Vec<(Vec<u8>, Needle)> {
-    let lower = MARKER.to_vec();
-    let upper = MARKER.to_ascii_uppercase();
-    let mut needles = Vec::new();
-    for plain in [&lower, &upper] {
-        needles.push((plain.clone(), Needle::Plain));
-        needles.push((plain.iter().rev().copied().collect(), Needle::Reversed));
-        let wide: Vec<u8> = plain.iter().flat_map(|byte| [*byte, 0]).collect();
-        needles.push((wide[..2 * MARKER_LEN - 1].to_vec(), Needle::Utf16));
+/// All places where a needle begins, in order.
+pub(super) fn find(bytes: &[u8]) -> Vec<(usize, Needle)> {
+    let mut found = Vec::new();
+    rare::each(
+        bytes,
+        |byte| byte | 0x20 == MARKER[0],
+        |at| found.extend(around(bytes, at)),
+    );
+    let lettered = found.len();
+    found.extend(digits(bytes).map(|at| (at, Needle::Hex)));
+    if lettered < found.len() {
+        found.sort_by_key(|(at, _)| *at);
     }
-    let hex: String = lower.iter().map(|byte| format!("{byte:02x}")).collect();
-    needles.push((hex.to_ascii_uppercase().into_bytes(), Needle::Hex));
-    needles.push((hex.into_bytes(), Needle::Hex));
-    for shift in 0..3 {
-        needles.push(base64(shift));
-    }
-    needles
+    found
 }
 
-/// The characters that hold the marker's bits alone if it begins `shift` bytes after a group of three.
-fn base64(shift: usize) -> (Vec<u8>, Needle) {
-    let mut bytes = vec![0; shift];
-    bytes.extend_from_slice(MARKER);
-    let text = STANDARD_NO_PAD.encode(bytes);
-    let first = (8 * shift).div_ceil(6);
-    (
-        text.as_bytes()[first..first + BASE64_LEN].to_vec(),
-        Needle::Base64 { phase: first % 4 },
-    )
+/// Whether any needle occurs: the pass that every scan begins with, and all that most bytes need. (Canaries may be there
+/// all the same, under escapes or within two layers of dress.)
+#[must_use]
+pub fn holds_needle(bytes: &[u8]) -> bool {
+    !find(bytes).is_empty()
+}
+
+/// Where the marker's hexadecimal digits begin.
+fn digits(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let starts = HEX.find_iter(bytes).filter_map(|at| at.checked_sub(2));
+    starts.filter(|at| bytes[*at..at + 2].eq_ignore_ascii_case(b"7a"))
+}
+
+/// The needle that the letter at `at` is part of, and where it begins.
+fn around(bytes: &[u8], at: usize) -> Option<(usize, Needle)> {
+    if !may_be_needle(bytes, at) {
+        return None;
+    }
+    let rest = &bytes[at..];
+    if rest
+        .get(..MARKER_LEN)
+        .is_some_and(|text| text.eq_ignore_ascii_case(MARKER))
+    {
+        return Some((at, Needle::Plain));
+    }
+    if is_reversed(&bytes[..=at]) {
+        return Some((at + 1 - MARKER_LEN, Needle::Reversed));
+    }
+    if is_wide(rest) {
+        return Some((at, Needle::Utf16));
+    }
+    if is_split(bytes, at) {
+        return Some((at, Needle::Split));
+    }
+    BASE64
+        .iter()
+        .find_map(|needle| Some((needle.around(bytes, at)?, Needle::Base64 { phase: needle.phase })))
+}
+
+/// Whether a needle could have the letter's neighbours: a look that saves most of the others.
+fn may_be_needle(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|before| bytes[before]);
+    let after = bytes.get(at + 1);
+    matches!(before, Some(b'3' | b'd' | b'o'))
+        || !after.is_some_and(|byte| byte.is_ascii_graphic() && !b"3-\\".contains(byte))
+}
+
+fn is_reversed(until: &[u8]) -> bool {
+    until.len() >= MARKER_LEN
+        && until
+            .iter()
+            .rev()
+            .zip(MARKER)
+            .all(|(byte, own)| byte.eq_ignore_ascii_case(own))
+}
+
+fn is_wide(from: &[u8]) -> bool {
+    let own = |(at, byte): (usize, &u8)| match at % 2 {
+        0 => byte.eq_ignore_ascii_case(&MARKER[at / 2]),
+        _ => *byte == 0,
+    };
+    let wide_len = 2 * MARKER_LEN - 1;
+    from.get(..wide_len)
+        .is_some_and(|wide| wide.iter().enumerate().all(own))
+}
+
+fn is_split(bytes: &[u8], at: usize) -> bool {
+    let mut next = at;
+    MARKER[1..].iter().all(|own| {
+        next += 1;
+        next += separator_after(bytes, next);
+        bytes.get(next).is_some_and(|byte| byte.eq_ignore_ascii_case(own))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+    use super::{BASE64, BASE64_LEN, HEX};
+    use crate::canary::MARKER;
+
+    const ANCHORS: [u8; 2] = [MARKER[0], MARKER[0].to_ascii_uppercase()];
+
+    #[test]
+    fn base64_looks_like_that() {
+        for (shift, needle) in BASE64.iter().enumerate() {
+            let mut bytes = vec![0; shift];
+            bytes.extend_from_slice(MARKER);
+            let first = (8 * shift).div_ceil(6);
+            let text = &STANDARD_NO_PAD.encode(bytes)[first..first + BASE64_LEN];
+            assert_eq!(text.as_bytes(), needle.text);
+            assert_eq!(first % 4, needle.phase);
+            assert!(ANCHORS.contains(&needle.text[needle.anchor]), "{needle:?}");
+            assert!(
+                text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+                "{needle:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn hexadecimal_digits_have_no_case() {
+        assert!(HEX.needle().iter().all(u8::is_ascii_digit));
+    }
 }

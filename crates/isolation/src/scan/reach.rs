@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::canary::{BLOCK_LEN, Found, LONG_LEN, MARKER, MARKER_LEN, symbol};
+use crate::canary::{BLOCK_LEN, Found, LONG_LEN, MARKER_LEN, symbol};
 
 use super::split::{separator_after, separator_before};
 
@@ -33,25 +33,6 @@ fn repeats(bytes: &[u8], at: usize, block: &[u8; BLOCK_LEN]) -> Range<usize> {
         len -= len % BLOCK_LEN;
     }
     at - behind.take_while(same).count()..at + len
-}
-
-/// Whether a marker begins at `at` that no needle finds: with separators in it, or in mixed case.
-pub(super) fn marker_is_split(bytes: &[u8], at: usize) -> bool {
-    let mut next = at;
-    for (nth, expected) in MARKER.iter().enumerate() {
-        if nth > 0 {
-            next += 1;
-            next += separator_after(bytes, next);
-        }
-        if !bytes
-            .get(next)
-            .is_some_and(|byte| byte.eq_ignore_ascii_case(expected))
-        {
-            return false;
-        }
-    }
-    let marker = &bytes[at..=next];
-    marker != MARKER && marker != MARKER.to_ascii_uppercase()
 }
 
 /// Symbols around a marker that do not stand side by side, and where each stands.

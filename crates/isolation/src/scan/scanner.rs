@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2_iter;
-
-use crate::canary::{Found, MARKER, MARKER_LEN};
+use crate::canary::{Found, MARKER_LEN};
 
 use super::encoding::{Encoding, Layer};
 use super::escapes::Unescaped;
@@ -17,9 +15,7 @@ use super::{decode, settle};
 
 /// Shortest run of base64 or hexadecimal characters that is decoded without a needle in it: a block that is encoded
 /// once more within; longer than a UUID.
-const RUN_MIN: usize = 40;
-/// Shortest list of integers or dump of bytes, in characters: twelve digits with separators.
-const DUMP_MIN: usize = 2 * decode::INTEGERS_MIN - 1;
+const ENCODED_MIN: usize = 40;
 /// Shortest data that raw decompression is tried on, in bytes.
 const COMPRESSED_MIN: usize = 16;
 /// Bytes that one scan may decode, and as many again for each byte that it was handed.
@@ -129,7 +125,6 @@ impl Scanner {
     /// One pass over a view, and over what its layers hide.
     fn look(&mut self, view: &View<'_>) {
         let covered = self.needles(view);
-        self.split(view);
         if view.may_decode() {
             self.runs(view, &covered);
             self.dumps(view);
@@ -152,6 +147,7 @@ impl Scanner {
                 Needle::Plain => self.plain(view, at),
                 Needle::Reversed => self.gathered(view, &Gathered::reversed(view.bytes, at), Layer::Reversed),
                 Needle::Utf16 => self.gathered(view, &Gathered::wide(view.bytes, at), Layer::Utf16),
+                Needle::Split => self.gathered(view, &Gathered::split(view.bytes, at), Layer::Split),
                 Needle::Hex if view.may_decode() => Some(self.hex(view, at)),
                 Needle::Base64 { phase } if view.may_decode() => Some(self.base64(view, at, phase, floor)),
                 Needle::Hex | Needle::Base64 { .. } => None,
@@ -178,21 +174,6 @@ impl Scanner {
         let (found, span) = gathered.read()?;
         self.report(view, found, Some(layer), &span);
         Some(span)
-    }
-
-    /// Looks for markers that are strewn with separators, or in mixed case: at the marker's first letter, which is rare.
-    fn split(&mut self, view: &View<'_>) {
-        let [lower, upper] = [MARKER[0], MARKER[0].to_ascii_uppercase()];
-        let mut floor = 0;
-        for at in memchr2_iter(lower, upper, view.bytes) {
-            if at < floor || !reach::marker_is_split(view.bytes, at) {
-                continue;
-            }
-            if let Some((found, span)) = Gathered::split(view.bytes, at).read() {
-                floor = span.end;
-                self.report(view, found, Some(Layer::Split), &span);
-            }
-        }
     }
 
     fn hex(&mut self, view: &View<'_>, at: usize) -> Range<usize> {
@@ -256,8 +237,11 @@ impl Scanner {
 
     /// Decodes long runs in which no needle was found: what they hold may be encoded once more.
     fn runs(&mut self, view: &View<'_>, covered: &[Range<usize>]) {
-        let mut runs = Runs::new(view.bytes, &BASE64_ESCAPED, RUN_MIN);
+        let mut runs = Runs::new(view.bytes, &BASE64_ESCAPED);
         while let Some(core) = runs.next() {
+            if core.len() < ENCODED_MIN && !matches!(view.bytes.get(core.end), Some(b'\r' | b'\n')) {
+                continue;
+            }
             let mut at = core.start;
             while at < core.end {
                 let known = covered.get(covered.partition_point(|range| range.end <= at));
@@ -275,7 +259,7 @@ impl Scanner {
     }
 
     fn run_without_needle(&mut self, view: &View<'_>, run: Range<usize>) {
-        if run.len() < RUN_MIN {
+        if run.len() < ENCODED_MIN {
             return;
         }
         if view.bytes[run.clone()].iter().all(u8::is_ascii_hexdigit) {
@@ -296,7 +280,10 @@ impl Scanner {
 
     /// Decodes lists of integers and dumps of bytes.
     fn dumps(&mut self, view: &View<'_>) {
-        for run in Runs::new(view.bytes, &DUMP, DUMP_MIN) {
+        for run in Runs::new(view.bytes, &DUMP) {
+            if !decode::may_be_list(&view.bytes[run.clone()]) {
+                continue;
+            }
             self.decoded(view, Layer::Integers, run.clone(), decode::integers);
             self.decoded(view, Layer::Hex, run, decode::dump);
         }

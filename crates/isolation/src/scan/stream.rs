@@ -1,6 +1,5 @@
 //! Canaries that the pieces of a stream hide from one another.
 
-use super::runs::{Class, class};
 use super::scanner::{Hit, Medium, Scanned, Scanner};
 use crate::canary::{Found, LONG_LEN};
 
@@ -9,7 +8,7 @@ const EXPANSION_MAX: usize = 8;
 /// Bytes of the past that a stream keeps: a canary less its last character, times the encoding's expansion.
 const CARRY_MAX: usize = (LONG_LEN - 1) * EXPANSION_MAX;
 /// No encoded canary goes on over these.
-static BREAKERS: Class = class(b"\"{}[]<>()");
+const BREAKERS: &[u8] = b"\"{}[]<>()";
 
 /// Scans the pieces of one stream as if they were one.
 ///
@@ -119,6 +118,6 @@ fn keep(bytes: &[u8]) -> usize {
         .iter()
         .rev()
         .take(CARRY_MAX)
-        .take_while(|byte| !BREAKERS[usize::from(**byte)])
+        .take_while(|byte| !BREAKERS.contains(byte))
         .count()
 }

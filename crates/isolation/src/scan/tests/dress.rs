@@ -54,7 +54,7 @@ pub(super) const INNER: [Dress; 12] = [
     ("split", |bytes| grouped(bytes, 7, "\r\n    ")),
     ("split", |bytes| grouped(bytes, 3, "\\n")),
     ("split", |bytes| grouped(bytes, 2, "\u{ad}")),
-    ("split", title_case),
+    ("", title_case),
 ];
 
 /// Those that make bytes and say what they are.

@@ -77,11 +77,11 @@ fn single_bytes() {
 
 #[test]
 fn two_canaries_are_two_hits() {
-    let text = format!("{0} and again {0}", canary().long());
+    let text = format!("{0} anew: {0}", canary().long());
     for len in 1..text.len() {
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(len).collect();
         let offsets: Vec<u64> = stream(&pieces).iter().map(|hit| hit.offset).collect();
-        assert_eq!(offsets, [0, 107], "pieces of {len}");
+        assert_eq!(offsets, [0, 103], "pieces of {len}");
     }
 }
 
@@ -98,8 +98,8 @@ fn a_beginning_without_its_rest_is_told_at_the_end() {
 fn complete_documents_leave_nothing_behind() {
     let mut scanner = Scanner::new(RUN);
     let mut stream = StreamScanner::new(Medium::Text);
-    stream.feed(&mut scanner, br#"{"re":"1","delta":{"n":0,"text":"z7qx4v"}}"#);
+    stream.feed(&mut scanner, br#"{"re":"1","delta":{"n":0,"text":"z3qx7v"}}"#);
     assert_eq!(stream.kept(), 0);
-    stream.feed(&mut scanner, b"z7qx4v");
+    stream.feed(&mut scanner, b"z3qx7v");
     assert_eq!(stream.kept(), 6);
 }

@@ -1,0 +1,39 @@
+//! Places of rare bytes, found a block at a time: loops over arrays, which the compiler turns into vector code.
+
+/// Bytes that are looked at together at first, and where something was found.
+const WIDE: usize = 128;
+const NARROW: usize = 16;
+
+/// Calls `seen` with all places whose byte `is` such a one, in order. Cheap if few are.
+pub(super) fn each(bytes: &[u8], is: impl Fn(u8) -> bool + Copy, mut seen: impl FnMut(usize)) {
+    let (wide, rest) = bytes.as_chunks::<WIDE>();
+    let mut from = 0;
+    for block in wide {
+        if any(block, is) {
+            for (nth, narrow) in block.as_chunks::<NARROW>().0.iter().enumerate() {
+                if any(narrow, is) {
+                    slowly(narrow, from + nth * NARROW, is, &mut seen);
+                }
+            }
+        }
+        from += WIDE;
+    }
+    slowly(rest, from, is, &mut seen);
+}
+
+/// Whether any byte is; looks at all of them, since that is faster than to stop.
+fn any<const N: usize>(block: &[u8; N], is: impl Fn(u8) -> bool) -> bool {
+    let mut any = 0;
+    for byte in block {
+        any |= u8::from(is(*byte));
+    }
+    any != 0
+}
+
+fn slowly(bytes: &[u8], from: usize, is: impl Fn(u8) -> bool, seen: &mut impl FnMut(usize)) {
+    for (at, byte) in bytes.iter().enumerate() {
+        if is(*byte) {
+            seen(from + at);
+        }
+    }
+}
