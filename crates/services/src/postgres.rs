@@ -186,6 +186,18 @@ impl Postgres {
         Ok(Database { name })
     }
 
+    /// Lets a role other than its owner connect to a database and make temporary tables there; rights to anything in it
+    /// are for the owner to grant.
+    ///
+    /// # Errors
+    /// [`Error::Sql`], [`Error::SqlTimeout`].
+    pub async fn admit(&self, role: &Role, database: &Database) -> Result<(), Error> {
+        let (role, database) = (quoted(&role.name), quoted(&database.name));
+        let sql = format!("GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}");
+        self.run(&format!("admit the role {role} to the database {database}"), &sql)
+            .await
+    }
+
     /// The URL by which a role reaches a database, password included; `tokio-postgres`, `sqlx` and libpq read it.
     #[must_use]
     pub fn url(&self, role: &Role, database: &Database) -> String {

@@ -65,6 +65,17 @@ async fn who_ignores_the_request_is_killed_with_its_group() {
     assert_eq!(farewell.forced, ["deaf"]);
 }
 
+#[tokio::test]
+async fn what_a_process_leaves_in_its_group_ends_with_it() {
+    let bench = Bench::new().await;
+    let script = "sleep 1000 & echo $! > child; exit 0";
+    let process = bench.guard.spawn(bench.script("parent", script)).await.unwrap();
+    assert_eq!(process.exited().await, Exit::Code(0));
+    let child = number_in(&bench.path("child"));
+    eventually("the child is gone, before the guard ends", || !alive(child));
+    bench.stop().await;
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn daemons_that_left_their_group_are_ended_too() {

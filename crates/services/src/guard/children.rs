@@ -160,6 +160,7 @@ impl Child {
         self.deadline = None;
         self.steps.clear();
         let _ = kill_process_group(self.pid, rustix::process::Signal::KILL);
+        self.send(Signal::Kill);
     }
 
     fn send(&self, signal: Signal) {
