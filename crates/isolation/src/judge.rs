@@ -8,6 +8,7 @@ mod finish;
 mod inbound;
 mod ledger;
 mod pending;
+mod reply;
 mod sightings;
 
 use std::collections::BTreeMap;

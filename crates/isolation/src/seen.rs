@@ -55,7 +55,8 @@ impl Seen {
 impl Join for Seen {
     fn join(&mut self, other: Self) {
         let count = self.count.saturating_add(other.count);
-        if (other.at, other.place) < (self.at, self.place) {
+        let order = |seen: &Self| (seen.at, seen.place, seen.needle);
+        if order(&other) < order(self) {
             *self = other;
         }
         self.count = count;

@@ -292,13 +292,13 @@ impl Connection {
             .min()
     }
 
-    /// All attempts whose answer is being streamed, at the end.
-    pub(crate) fn open_streams(&mut self) -> Vec<(Op, Box<StreamScanner>)> {
-        let streams = self
+    /// All attempts whose answer is being streamed.
+    pub(crate) fn open_streams(&self) -> Vec<Op> {
+        let streamed = self
             .attempts
-            .iter_mut()
-            .map(|(&op, attempt)| (op, attempt.stream.take()));
-        streams.filter_map(|(op, stream)| Some((op, stream?))).collect()
+            .iter()
+            .filter(|(_, attempt)| attempt.stream.is_some());
+        streamed.map(|(&op, _)| op).collect()
     }
 
     /// Notes an identifier or a piece of a token.

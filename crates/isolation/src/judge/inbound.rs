@@ -1,17 +1,14 @@
 //! What one inbound message shows: judged where it lands, as far as one connection can.
 
-use history::{At, ChannelKind, Check, Conn, Inbound, Interval, Op, Part, Place, Source, Step, User};
+use history::{At, ChannelKind, Check, Conn, Inbound, Op, Part, Place, Source, User};
 
 use crate::canary::{Canary, Datum, Found, Fragment, Head, Kind};
-use crate::scan::{Hit, Medium, Scanner, StreamScanner, ids};
+use crate::scan::{Hit, Medium, Scanner, ids};
 use crate::seen::Seen;
 
-use super::connection::{Attempt, Connection, Served, Standing};
-use super::ledger::{Ledger, Stored};
+use super::connection::{Connection, Served};
+use super::ledger::Ledger;
 use super::sightings::{Cause, Read, Sightings};
-
-/// Bytes of a streamed answer in which ids are looked for across its pieces.
-const JOINED_MAX: usize = 4096;
 
 /// One message, and all that judging it may touch.
 pub(crate) struct Frame<'a> {
@@ -27,12 +24,12 @@ pub(crate) struct Frame<'a> {
 
 /// What the parts of a message say about whose answer it is.
 #[derive(Clone, Copy, Debug)]
-struct Reading {
+pub(super) struct Reading {
     /// It answers requests, and nothing else.
-    replies_only: bool,
+    pub(super) replies_only: bool,
     /// The one attempt that it answers.
-    op: Option<Op>,
-    cause: Cause,
+    pub(super) op: Option<Op>,
+    pub(super) cause: Cause,
 }
 
 impl Frame<'_> {
@@ -54,54 +51,11 @@ impl Frame<'_> {
         }
     }
 
-    /// Takes an attempt's end, in what concerns its answer.
-    pub(crate) fn complete(&mut self, op: Op, accepted: bool) {
-        if !accepted {
-            return;
-        }
-        if let Some(stream) = self
-            .connection
-            .attempt(op)
-            .and_then(|attempt| attempt.stream.take())
-        {
-            self.end_stream(op, *stream);
-        }
-        self.stored(op);
-        let Some(attempt) = self.connection.attempt(op) else {
-            return;
-        };
-        let &mut Attempt {
-            invoked,
-            unit,
-            nonce_seen,
-            other_nonce,
-            ..
-        } = attempt;
-        let checked = attempt.nonce.is_some() && !attempt.probe && !other_nonce;
-        if checked && nonce_seen {
-            self.connection.units[unit].reply(Interval {
-                from: invoked,
-                to: self.at,
-            });
-        } else if checked {
-            self.connection.without_nonce += 1;
-        }
-        let served = Served {
-            at: self.at,
-            place: self.place,
-            op: Some(op),
-        };
-        let last = &mut self.connection.last_accepted;
-        if last.is_none_or(|(begin, _)| begin < invoked) {
-            *last = Some((invoked, served));
-        }
-    }
-
     /// Ends a connection's streams: what they kept is all there is.
     pub(crate) fn end(&mut self) {
         let user = self.user;
-        for (op, stream) in self.connection.open_streams() {
-            self.end_stream(op, *stream);
+        for op in self.connection.open_streams() {
+            self.end_stream(op);
         }
         let cause = Cause {
             observer: user,
@@ -182,7 +136,7 @@ impl Frame<'_> {
         opaque
     }
 
-    fn hit(&mut self, hit: &Hit, reading: Reading) {
+    pub(super) fn hit(&mut self, hit: &Hit, reading: Reading) {
         let op = reading.op;
         let seen = Seen {
             op,
@@ -222,39 +176,6 @@ impl Frame<'_> {
         self.sightings.foreign(reading.cause, read, seen);
     }
 
-    /// Holds the nonce of a reply against that of its request.
-    fn nonce(&mut self, canary: Canary, op: Option<Op>, seen: &Seen) {
-        let Some(attempt) = op.and_then(|op| self.connection.attempt(op)) else {
-            return;
-        };
-        let Some(expected) = attempt.nonce else { return };
-        if (canary.owner, canary.serial) == (self.user, expected) {
-            attempt.nonce_seen = true;
-        } else if canary.datum == Datum::Nonce {
-            attempt.other_nonce = true;
-            let own = canary.owner == self.user;
-            let kind = if own {
-                "reply with an older nonce"
-            } else {
-                "reply with another's nonce"
-            };
-            let detail = format!(
-                "expected nonce {}, got {} of user {}",
-                expected.0, canary.serial.0, canary.owner.0
-            );
-            let needle = crate::Needle::Canary {
-                owner: canary.owner,
-                datum: canary.datum,
-            };
-            let seen = Seen {
-                needle: Some(needle),
-                ..seen.clone().says(detail)
-            };
-            self.sightings
-                .violate(Check::Response, kind, self.user, Some(canary.owner), seen);
-        }
-    }
-
     /// Too little to name an owner, or to name more than one. It is none of our business if it may be the beginning of
     /// something of the receiver's own.
     fn fragment(&mut self, fragment: Fragment, seen: Seen) {
@@ -273,7 +194,7 @@ impl Frame<'_> {
     }
 
     /// Looks for identifiers and for pieces of tokens.
-    fn ids(&mut self, bytes: &[u8], op: Option<Op>) {
+    pub(super) fn ids(&mut self, bytes: &[u8], op: Option<Op>) {
         let served = Served {
             at: self.at,
             place: self.place,
@@ -307,132 +228,8 @@ impl Frame<'_> {
         }
     }
 
-    fn reply(&mut self, op: Op, step: Step, text: Option<&str>) {
-        if step != Step::Error {
-            self.content(Some(op));
-        }
-        match self.connection.standing(op) {
-            Standing::Awaited => {}
-            Standing::Answered => return self.out_of_order("second reply", step, Some(op)),
-            Standing::Forgotten => {
-                self.connection.unjudged += 1;
-                return;
-            }
-            Standing::Unheard => {
-                let problem = format!(
-                    "a reply names attempt {}, which never began on its connection",
-                    op.0
-                );
-                return self.ledger.problems.put(problem, ());
-            }
-        }
-        if let Some(text) = text {
-            self.delta(op, text);
-        }
-        if matches!(step, Step::Ack | Step::Done) {
-            self.stored(op);
-        }
-        if matches!(step, Step::Done | Step::Error) {
-            self.answered(op);
-        }
-    }
-
-    fn out_of_order(&mut self, kind: &'static str, step: Step, op: Option<Op>) {
-        if op.is_none() && step != Step::Error {
-            self.content(None);
-        }
-        let detail = format!("a reply's {} step", format!("{step:?}").to_lowercase());
-        let seen = Seen {
-            op,
-            ..Seen::once(self.at, self.place).over(self.conn).says(detail)
-        };
-        self.sightings
-            .violate(Check::Response, kind, self.user, None, seen);
-    }
-
-    /// Scans a piece of a streamed answer together with those before.
-    fn delta(&mut self, op: Op, text: &str) {
-        let Some(attempt) = self.connection.attempt(op) else {
-            return;
-        };
-        let room = JOINED_MAX.saturating_sub(attempt.text.len());
-        let end = (0..=room.min(text.len()))
-            .rev()
-            .find(|&end| text.is_char_boundary(end))
-            .unwrap_or(0);
-        attempt.text.push_str(&text[..end]);
-        let mut stream = attempt
-            .stream
-            .take()
-            .unwrap_or_else(|| Box::new(StreamScanner::new(Medium::Text)));
-        let hits = stream.feed(self.scanner, text.as_bytes()).hits.to_vec();
-        let reading = self.reading_of(op);
-        for hit in hits {
-            self.hit(&hit, reading);
-        }
-        if let Some(attempt) = self.connection.attempt(op) {
-            attempt.stream = Some(stream);
-        }
-    }
-
-    fn end_stream(&mut self, op: Op, stream: StreamScanner) {
-        let hits = stream.finish(self.scanner).hits.to_vec();
-        let reading = self.reading_of(op);
-        for hit in hits {
-            self.hit(&hit, reading);
-        }
-    }
-
-    fn reading_of(&self, op: Op) -> Reading {
-        let pulled = Some(self.connection.begin(op).unwrap_or(At::START));
-        let cause = Cause {
-            observer: self.user,
-            pulled,
-            pushed: false,
-        };
-        Reading {
-            replies_only: true,
-            op: Some(op),
-            cause,
-        }
-    }
-
-    fn answered(&mut self, op: Op) {
-        let Some(attempt) = self.connection.attempt(op) else {
-            return;
-        };
-        attempt.answered = true;
-        let (stream, text) = (attempt.stream.take(), std::mem::take(&mut attempt.text));
-        if let Some(stream) = stream {
-            self.ids(text.as_bytes(), Some(op));
-            self.end_stream(op, *stream);
-        }
-        self.connection.settle(op);
-    }
-
-    /// What an attempt asked to store is acknowledged.
-    pub(crate) fn stored(&mut self, op: Op) {
-        let Some(attempt) = self.connection.attempt(op).filter(|attempt| !attempt.probe) else {
-            return;
-        };
-        let (Some(serial), role) = (attempt.stores, attempt.role) else {
-            return;
-        };
-        self.ledger.stored(
-            self.user,
-            serial,
-            Stored {
-                acknowledged: true,
-                ..Stored::default()
-            },
-        );
-        if role != history::Role::PostRoom {
-            self.connection.first_stored.get_or_insert(self.at);
-        }
-    }
-
     /// The session was served.
-    fn content(&mut self, op: Option<Op>) {
+    pub(super) fn content(&mut self, op: Option<Op>) {
         let served = Served {
             at: self.at,
             place: self.place,

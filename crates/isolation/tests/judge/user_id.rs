@@ -20,6 +20,23 @@ fn an_id_from_another_tenant() {
 }
 
 #[test]
+fn an_id_split_over_deltas() {
+    for ends in [true, false] {
+        let mut story = Story::clean();
+        let op = story.invoke(91, ask(1, Role::Post));
+        for (at, piece) in user_id(2).as_bytes().chunks(7).enumerate() {
+            story.delta(92 + at as u64, conn(1), op, std::str::from_utf8(piece).unwrap());
+        }
+        if ends {
+            story
+                .done(99, conn(1), op, "{}")
+                .complete(99, op, history::Outcome::Ok);
+        }
+        violated(&story, U, "user id of another user", 1, 2);
+    }
+}
+
+#[test]
 fn an_id_from_ones_own_tenant_is_as_the_policy_says() {
     let mut story = Story::clean();
     story.push(91, conn(1), &format!(r#"{{"user_id":"{}"}}"#, user_id(0)));
