@@ -144,8 +144,8 @@ fn shortcomings(case: &Case<'_>, docket: &mut Docket) {
         }
     }
     unresolved_probes(case, docket);
-    if matches!(check, Check::Secret | Check::UserId) {
-        unread_bytes(case, docket);
+    if case.header.is_some_and(|header| header.text_channels) {
+        unread_text(case, docket);
     }
     let by_id = matches!(check, Check::Thread | Check::Token | Check::UserId);
     if by_id && case.connections.iter().any(|of| of.connection.ids_overflowed) {
@@ -180,17 +180,16 @@ fn unresolved_probes(case: &Case<'_>, docket: &mut Docket) {
     ));
 }
 
-fn unread_bytes(case: &Case<'_>, docket: &mut Docket) {
-    if !case.header.is_some_and(|header| header.text_channels) {
-        return;
-    }
-    if case.sightings.opaque_bytes > 0 {
+/// Bytes in which a canary could hide, and messages that could be a reply or hold one.
+fn unread_text(case: &Case<'_>, docket: &mut Docket) {
+    let by_canary = matches!(docket.check, Check::Secret | Check::UserId);
+    if by_canary && case.sightings.opaque_bytes > 0 {
         let bytes = counted(case.sightings.opaque_bytes, "byte");
         docket.reason(format!(
             "{bytes} on channels declared text could not be looked into"
         ));
     }
-    if case.sightings.undecodable > 0 {
+    if (by_canary || docket.check == Check::Response) && case.sightings.undecodable > 0 {
         let messages = counted(case.sightings.undecodable, "message");
         docket.reason(format!(
             "{messages} on channels declared text could not be decoded"

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use history::{Audience, Check, Conn, Event, Fact, Op, Outcome, Place, ProbeResult, Role};
+use history::{
+    Audience, Check, Conn, Event, Fact, Op, Outcome, Part, Place, ProbeResult, Role, Source, Step,
+};
 use isolation::canary::Datum;
-use isolation::{Judge, Judgement};
+use isolation::{Explainer, Judge, Judgement};
 use proptest::prelude::*;
 
 use crate::story::{Ask, RUN, Story, ask, conn, span, thread_id, token, user_id};
@@ -120,5 +122,50 @@ fn an_eventful_run_violates_every_check() {
     let judgement = eventful().judge();
     for verdict in &judgement.verdicts {
         assert_eq!(verdict.state, isolation::State::Violated, "{verdict}");
+    }
+}
+
+fn any_part() -> impl Strategy<Value = Part<'static>> {
+    let step = prop_oneof![
+        Just(Step::Ack),
+        Just(Step::Delta),
+        Just(Step::Done),
+        Just(Step::Error)
+    ];
+    let reply = (prop::option::of(0_u64..60), step, prop::option::of(".{0,40}"));
+    prop_oneof![
+        reply.prop_map(|(op, step, text)| Part::Reply {
+            op: op.map(Op),
+            step,
+            text: text.map(Into::into)
+        }),
+        any::<bool>().prop_map(|content| Part::Event {
+            kind: "x".into(),
+            content
+        }),
+        Just(Part::Heartbeat),
+        Just(Part::Undecodable),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_comes_in_is_survived(
+        messages in prop::collection::vec(
+            (0_u64..1700, 0_u32..24, prop::collection::vec(any::<u8>(), 0..80), prop::collection::vec(any_part(), 0..3)),
+            0..20,
+        ),
+    ) {
+        let mut story = Story::clean();
+        for (at, conn, bytes, parts) in messages {
+            story.raw(at, Conn(conn), Source::Text, bytes, parts);
+        }
+        let judgement = story.judge();
+        let mut explainer = Explainer::new(&judgement);
+        for (place, event) in &story.events() {
+            explainer.observe(*place, event);
+        }
+        prop_assert_eq!(explainer.finish().len(), judgement.findings.len());
     }
 }

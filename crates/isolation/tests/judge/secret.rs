@@ -261,4 +261,5 @@ fn undecodable_messages_on_a_text_channel() {
         "1 message on channels declared text could not be decoded",
     );
     unknown(&story, Check::UserId, "could not be decoded");
+    unknown(&story, Check::Response, "could not be decoded");
 }
