@@ -102,7 +102,7 @@ impl<'a> Case<'a> {
         (conn, phase, round)
     }
 
-    /// Connections over which users acted under their own sessions' credentials or without any.
+    /// Connections that were accepted.
     pub(crate) fn opened(&self) -> impl Iterator<Item = (Of<'a>, Opened)> + '_ {
         self.connections
             .iter()

@@ -6,10 +6,10 @@ use crate::canary::Kind;
 use crate::judgement::Needle;
 use crate::seen::{First, Seen};
 
-use super::super::case::{Case, Named};
-use super::super::docket::Docket;
-use super::super::ledger::Ids;
-use super::super::sightings::Row;
+use crate::judge::case::{Case, Named};
+use crate::judge::docket::Docket;
+use crate::judge::ledger::Ids;
+use crate::judge::sightings::Row;
 
 /// Adds what the rows say to T (a thread holds another owner's words) or S (any misplaced words).
 pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {

@@ -6,10 +6,10 @@ use history::{At, BoundaryKind, ChannelKind, Check, CloseCause, Tenant, User};
 
 use crate::seen::Seen;
 
-use super::super::case::{Case, Of};
-use super::super::connection::{Opened, Served};
-use super::super::docket::Docket;
-use super::super::ledger::Ending;
+use crate::judge::case::{Case, Of};
+use crate::judge::connection::{Opened, Served};
+use crate::judge::docket::Docket;
+use crate::judge::ledger::Ending;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -95,7 +95,7 @@ fn served_after(over: Over<'_>, docket: &mut Docket) {
     }
 }
 
-/// When each tenant was last sent an event: whoever is entitled to none could have got one until then.
+/// When each tenant was last sent an event: until then, an ended session of it could have got one.
 fn last_pushes(case: &Case<'_>) -> BTreeMap<Option<Tenant>, At> {
     let mut pushes = BTreeMap::new();
     for of in &case.connections {

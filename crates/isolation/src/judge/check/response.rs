@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::verdict::counted;
 
-use super::super::case::Case;
-use super::super::docket::Docket;
 use super::missing;
+use crate::judge::case::Case;
+use crate::judge::docket::Docket;
 
 /// What a reply betrays is plain where it lands; here is what it is worth.
 pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
-    let sum = |of: fn(&super::super::connection::Connection) -> u64| -> u64 {
+    let sum = |of: fn(&crate::judge::connection::Connection) -> u64| -> u64 {
         case.connections.iter().map(|known| of(known.connection)).sum()
     };
     let without_nonce = sum(|connection| connection.without_nonce);

@@ -7,12 +7,12 @@ use history::{At, Audience, Interval, Room, Tenant, User};
 use crate::canary::{Fragment, Kind, symbol};
 use crate::seen::Seen;
 
-use super::super::case::{ALWAYS, Case};
-use super::super::docket::Docket;
-use super::super::inbound::is_identity;
-use super::super::sightings::Foreign;
 use super::passed::Passed;
 use super::{audit, missing, noun, without_tenant};
+use crate::judge::case::{ALWAYS, Case};
+use crate::judge::docket::Docket;
+use crate::judge::inbound::is_identity;
+use crate::judge::sightings::Foreign;
 
 pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
     for (foreign, seen) in case.sightings.foreign.iter() {

@@ -6,9 +6,9 @@ use crate::canary::Datum;
 use crate::overlap::Overlap;
 use crate::seen::Seen;
 
-use super::super::case::{ALWAYS, Case};
-use super::super::docket::Docket;
 use super::{audit, id_seen, secret};
+use crate::judge::case::{ALWAYS, Case};
+use crate::judge::docket::Docket;
 
 pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
     conflicts(case, docket);

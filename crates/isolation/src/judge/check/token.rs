@@ -7,10 +7,10 @@ use history::{Interval, Replica};
 use crate::overlap::Overlap;
 use crate::seen::Seen;
 
-use super::super::case::{Case, Named};
-use super::super::docket::Docket;
-use super::super::ledger::Unique;
 use super::{id_seen, missing};
+use crate::judge::case::{Case, Named};
+use crate::judge::docket::Docket;
+use crate::judge::ledger::Unique;
 
 pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
     conflicts(case, docket);

@@ -6,13 +6,13 @@ use history::{Audience, User};
 
 use crate::canary::Datum;
 
-use super::super::case::{ALWAYS, Case, Named, Of};
-use super::super::connection::IdSeen;
-use super::super::docket::Docket;
-use super::super::inbound::is_identity;
-use super::super::ledger::Unique;
 use super::passed::Passed;
 use super::{id_seen, missing, secret, without_tenant};
+use crate::judge::case::{ALWAYS, Case, Named, Of};
+use crate::judge::connection::IdSeen;
+use crate::judge::docket::Docket;
+use crate::judge::inbound::is_identity;
+use crate::judge::ledger::Unique;
 
 pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
     canaries(case, docket);
