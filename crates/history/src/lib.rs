@@ -27,6 +27,7 @@ mod event;
 mod facts;
 mod ids;
 mod reader;
+mod seal;
 mod segment;
 mod writer;
 
@@ -40,7 +41,8 @@ pub use ids::{
     At, Conn, Fingerprint, Interval, Op, Place, Replica, Room, Round, Serial, Session, Tenant, User,
 };
 pub use reader::{ReadError, SegmentReader};
-pub use segment::{RECORD_BYTES_MAX, Seal, SegmentSeal, VERSION};
+pub use seal::{Seal, SealError, SegmentSeal};
+pub use segment::{RECORD_BYTES_MAX, VERSION};
 pub use writer::{SegmentWriter, WriteError};
 
 #[cfg(test)]

@@ -71,6 +71,14 @@ pub enum ReadError {
         /// What.
         what: &'static str,
     },
+    /// A record goes on after its event: another vocabulary wrote it.
+    #[error("event {index} of the history is followed by {bytes} bytes that are not its own")]
+    Overlong {
+        /// Which.
+        index: u64,
+        /// How many.
+        bytes: usize,
+    },
     /// A record is no event.
     #[error("event {index} of the history cannot be decoded")]
     Decode {
@@ -160,23 +168,29 @@ impl<R: Read> SegmentReader<R> {
         self.left_in_block -= 1;
         self.index += 1;
         if self.left_in_block == 0 && range.end != self.payload.len() {
-            return Err(self.inconsistent("bytes follow its last record"));
+            return Err(self.inconsistent_records("bytes follow its last record"));
         }
-        let event = postcard::from_bytes(&self.payload[range]).map_err(|source| ReadError::Decode {
-            index: place.index,
-            source,
-        })?;
+        let index = place.index;
+        let record = &self.payload[range];
+        let (event, rest) =
+            postcard::take_from_bytes(record).map_err(|source| ReadError::Decode { index, source })?;
+        if !rest.is_empty() {
+            return Err(ReadError::Overlong {
+                index,
+                bytes: rest.len(),
+            });
+        }
         Ok(Some((place, event)))
     }
 
     fn next_record(&mut self) -> Result<std::ops::Range<usize>, ReadError> {
         let rest = &self.payload[self.offset..];
         let Some((length, rest)) = rest.split_first_chunk::<4>() else {
-            return Err(self.inconsistent("it has fewer records than it counts"));
+            return Err(self.inconsistent_records("it has fewer records than it counts"));
         };
         let length = u32::from_le_bytes(*length) as usize;
         if length > rest.len() || length > RECORD_BYTES_MAX {
-            return Err(self.inconsistent("a record is longer than its block"));
+            return Err(self.inconsistent_records("a record is longer than its block"));
         }
         let from = self.offset + 4;
         self.offset = from + length;
@@ -190,15 +204,16 @@ impl<R: Read> SegmentReader<R> {
         self.fill(&mut bytes)?;
         let header = Header::from_bytes(&bytes).ok_or(ReadError::NotAHistory { bytes: at })?;
         self.check_header(&header)?;
-        let mut payload = std::mem::take(&mut self.payload);
-        payload.resize(header.payload_bytes as usize, 0);
-        self.fill(&mut payload)?;
+        self.fill_payload(header.payload_bytes)?;
         let mut hash = [0; HASH_BYTES];
         self.fill(&mut hash)?;
-        if chain(&self.hash, &bytes, &payload) != hash {
+        if chain(&self.hash, &bytes, &self.payload) != hash {
             return Err(ReadError::Altered { block: self.block });
         }
-        (self.hash, self.payload, self.offset) = (hash, payload, 0);
+        if header.records == 0 && !self.payload.is_empty() {
+            return Err(self.inconsistent("bytes follow its last record"));
+        }
+        (self.hash, self.offset) = (hash, 0);
         self.left_in_block = header.records;
         self.block += 1;
         match header.kind {
@@ -257,17 +272,34 @@ impl<R: Read> SegmentReader<R> {
         }
     }
 
+    /// Takes memory as bytes come in, not as the header would have it.
+    fn fill_payload(&mut self, length: u32) -> Result<(), ReadError> {
+        self.payload.clear();
+        let mut input = self.input.by_ref().take(u64::from(length));
+        let read = input.read_to_end(&mut self.payload);
+        self.bytes += self.payload.len() as u64;
+        match read {
+            Ok(read) if read == length as usize => Ok(()),
+            Ok(_) => Err(self.truncated()),
+            Err(source) => Err(self.io(source)),
+        }
+    }
+
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
         match self.input.read_exact(buffer) {
             Ok(()) => {
                 self.bytes += buffer.len() as u64;
                 Ok(())
             }
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(ReadError::Truncated {
-                bytes: self.bytes,
-                block: self.block,
-            }),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(self.truncated()),
             Err(source) => Err(self.io(source)),
+        }
+    }
+
+    fn truncated(&self) -> ReadError {
+        ReadError::Truncated {
+            bytes: self.bytes,
+            block: self.block,
         }
     }
 
@@ -278,7 +310,16 @@ impl<R: Read> SegmentReader<R> {
         }
     }
 
+    /// Of the block that is being read.
     fn inconsistent(&self, what: &'static str) -> ReadError {
+        ReadError::Inconsistent {
+            block: self.block,
+            what,
+        }
+    }
+
+    /// Of the block that was read last.
+    fn inconsistent_records(&self, what: &'static str) -> ReadError {
         ReadError::Inconsistent {
             block: self.block.saturating_sub(1),
             what,

@@ -10,8 +10,6 @@
 //! hash    = BLAKE3(hash of the block before, or zeroes; header; payload)
 //! ```
 
-use serde::{Deserialize, Serialize};
-
 /// First bytes of every block.
 pub(crate) const MAGIC: [u8; 8] = *b"CTKHIST\x01";
 /// Version of the layout and of the vocabulary.
@@ -98,31 +96,6 @@ pub(crate) fn chain(before: &[u8; HASH_BYTES], header: &[u8], payload: &[u8]) ->
     let mut hasher = blake3::Hasher::new();
     hasher.update(before).update(header).update(payload);
     *hasher.finalize().as_bytes()
-}
-
-/// What a finished segment amounts to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SegmentSeal {
-    /// The worker that wrote it.
-    pub worker: u16,
-    /// Records in it.
-    pub records: u64,
-    /// Bytes of it, headers and hashes among them.
-    pub bytes: u64,
-    /// The last block's hash, 64 hex digits.
-    pub hash: String,
-    /// Whether events were dropped because the segment had reached its limit.
-    pub limit_hit: bool,
-}
-
-/// The list of all segments of a run: what is missing or was cut shows against it. It guards against corruption, not
-/// against forgery.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seal {
-    /// The run.
-    pub run: u32,
-    /// One for each worker.
-    pub segments: Vec<SegmentSeal>,
 }
 
 /// A hash as hex digits.
