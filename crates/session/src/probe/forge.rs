@@ -33,6 +33,8 @@ pub(crate) struct Forged {
     pub(crate) token: String,
     /// Whether it claims to be the victim's; else it is the attacker's own with something wrong.
     pub(crate) as_victim: bool,
+    /// What a deceived service would fetch, from a place that no other forgery names.
+    pub(crate) lure: Option<String>,
 }
 
 /// What forgeries are made from.
@@ -46,7 +48,7 @@ pub(crate) struct Material<'a> {
     pub(crate) victim: Option<&'a str>,
     /// The service's public keys, a JSON Web Key Set (RFC 7517).
     pub(crate) key_set: Option<&'a str>,
-    /// Where the attacker serves a key set of its own.
+    /// Where the attacker serves a key set of its own: a URL, and whatever is below it.
     pub(crate) lure: &'a str,
 }
 
@@ -85,6 +87,7 @@ fn named(name: &'static str, token: String, as_victim: bool) -> Forged {
         name,
         token,
         as_victim,
+        lure: None,
     }
 }
 
@@ -92,11 +95,13 @@ fn named(name: &'static str, token: String, as_victim: bool) -> Forged {
 fn of_jwt(attacker: &Attacker, material: &Material<'_>, jwt: &Jwt, as_victim: bool) -> Vec<Forged> {
     let mut forged = unsigned(jwt);
     forged.extend(signed_with_public_key(material.key_set, jwt));
-    forged.extend(signed_by_attacker(attacker, material.lure, jwt));
-    forged
+    forged.extend(signed_by_attacker(attacker, jwt));
+    let mut forged: Vec<_> = forged
         .into_iter()
         .map(|(name, token)| named(name, token, as_victim))
-        .collect()
+        .collect();
+    forged.extend(luring(attacker, material.lure, jwt, as_victim));
+    forged
 }
 
 type Tokens = Vec<(&'static str, String)>;
@@ -133,24 +138,25 @@ fn signed_with_public_key(key_set: Option<&str>, jwt: &Jwt) -> Tokens {
     secrets.into_iter().filter_map(with).collect()
 }
 
-/// A key of the attacker's vouches for the claims.
-fn signed_by_attacker(attacker: &Attacker, lure: &str, jwt: &Jwt) -> Tokens {
+/// A key that the attacker brings along or knows vouches for the claims.
+fn signed_by_attacker(attacker: &Attacker, jwt: &Jwt) -> Tokens {
     let es256 = |members: &[(&str, Value)]| {
         let header = [("alg", json!("ES256"))];
         attacker.sign(&jwt.with_header(header.iter().chain(members)))
     };
-    let with_own_kid = |member: (&'static str, Value)| es256(&[("kid", json!(attacker.key_id())), member]);
     let hs256 = |kid: &str, secret: &str| {
         let header = [("alg", json!("HS256")), ("kid", json!(kid))];
         jwt.with_header(&header).signed_hs256(secret.as_bytes())
     };
+    let kid = || ("kid", json!(attacker.key_id()));
     let (sql, secret) = KID_SQL;
     let forged = [
         ("attacker's key under the same key id", es256(&[])),
-        ("attacker's key under an unknown key id", es256(&[("kid", json!(attacker.key_id()))])),
-        ("attacker's key embedded as jwk", with_own_kid(("jwk", attacker.jwk()))),
-        ("attacker's key set by jku", with_own_kid(("jku", json!(lure)))),
-        ("attacker's certificate by x5u", with_own_kid(("x5u", json!(lure)))),
+        ("attacker's key under an unknown key id", es256(&[kid()])),
+        (
+            "attacker's key embedded as jwk",
+            es256(&[kid(), ("jwk", attacker.jwk())]),
+        ),
         ("key id traversing folders", hs256(KID_TRAVERSING, "")),
         ("key id in SQL", hs256(sql, secret)),
     ];
@@ -158,6 +164,31 @@ fn signed_by_attacker(attacker: &Attacker, lure: &str, jwt: &Jwt) -> Tokens {
         .into_iter()
         .filter_map(|(name, token)| Some((name, token?)))
         .collect()
+}
+
+/// A key that the service would have to fetch from the attacker vouches for the claims.
+fn luring<'a>(
+    attacker: &'a Attacker,
+    lure: &'a str,
+    jwt: &'a Jwt,
+    as_victim: bool,
+) -> impl Iterator<Item = Forged> + 'a {
+    let members = [
+        ("attacker's key set by jku", "jku"),
+        ("attacker's certificate by x5u", "x5u"),
+    ];
+    members.into_iter().filter_map(move |(name, member)| {
+        let url = format!("{lure}/{member}{}", if as_victim { "-as-victim" } else { "" });
+        let header = [
+            ("alg", json!("ES256")),
+            ("kid", json!(attacker.key_id())),
+            (member, json!(url)),
+        ];
+        Some(Forged {
+            lure: Some(url),
+            ..named(name, attacker.sign(&jwt.with_header(&header))?, as_victim)
+        })
+    })
 }
 
 /// What can be done to bytes that say nothing.
@@ -168,7 +199,11 @@ fn of_opaque(token: &str, as_victim: bool) -> Vec<Forged> {
         let other = if c == 'A' { 'B' } else { 'A' };
         format!("{}{other}{}", &token[..at], &token[at + c.len_utf8()..])
     });
-    let mut forged = vec![named("last character cut off", token[..cut].to_owned(), as_victim)];
+    let mut forged = vec![named(
+        "last character cut off",
+        token[..cut].to_owned(),
+        as_victim,
+    )];
     forged.extend(flipped.map(|token| named("middle character changed", token, as_victim)));
     forged
 }
@@ -176,7 +211,11 @@ fn of_opaque(token: &str, as_victim: bool) -> Vec<Forged> {
 /// The beginning of the victim's token, the end of one's own: what is looked up by a prefix takes one for the other.
 fn spliced(own: &str, victim: &str) -> Option<Forged> {
     let (begin, end) = (victim.get(..victim.len() / 2)?, own.get(own.len() / 2..)?);
-    Some(named("another's beginning, one's own end", format!("{begin}{end}"), true))
+    Some(named(
+        "another's beginning, one's own end",
+        format!("{begin}{end}"),
+        true,
+    ))
 }
 
 #[cfg(test)]

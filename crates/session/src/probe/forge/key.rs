@@ -28,7 +28,9 @@ impl Attacker {
         let der = secret.to_pkcs8_der().expect("a key can be encoded");
         let private = EncodingKey::from_ec_der(der.as_bytes());
         let mut public = Jwk::from_encoding_key(&private, Algorithm::ES256).expect("it is an ES256 key");
-        let key_id = public.thumbprint(ThumbprintHash::SHA256).expect("the key is supported");
+        let key_id = public
+            .thumbprint(ThumbprintHash::SHA256)
+            .expect("the key is supported");
         public.common.key_id = Some(key_id.clone());
         Self {
             private,
