@@ -75,6 +75,8 @@ async fn roles_have_no_more_rights_than_they_were_given() {
         chain(&refused).contains("permission denied for database"),
         "until it is granted: {refused}"
     );
+    postgres.admit(&gateway, &database).await.unwrap();
+    connect(&postgres.url(&gateway, &database)).await.unwrap();
 
     let wrong = postgres.url(&owner, &database).replace(":5432", "x:5432");
     assert!(connect(&wrong).await.is_err(), "another socket");
