@@ -47,6 +47,7 @@ pub(crate) struct Call<'a> {
 #[derive(Debug)]
 pub(crate) struct HttpAnswer {
     pub(crate) outcome: Outcome,
+    /// `None` if there was no answer.
     pub(crate) status: Option<u16>,
     pub(crate) values: Values,
     pub(crate) during: Interval,
@@ -55,6 +56,11 @@ pub(crate) struct HttpAnswer {
 impl HttpAnswer {
     pub(crate) fn is_ok(&self) -> bool {
         self.outcome == Outcome::Ok
+    }
+
+    /// Whether the service said no.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.outcome, Outcome::Fail(_))
     }
 
     /// What the service or the network said; empty if all went well.

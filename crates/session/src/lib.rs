@@ -10,6 +10,7 @@ mod limits;
 mod login;
 pub mod plan;
 mod pointer;
+mod probe;
 pub mod profile;
 mod recorder;
 mod socket;

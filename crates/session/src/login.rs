@@ -1,12 +1,11 @@
 //! From nobody to a session: register, log in, prove it, refresh, log out.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use history::{
-    At, Audience, BoundaryKind, Fact, Fingerprint, Identified, Interval, Replica, Role, Session, TokenKind,
-};
+use history::{At, Audience, Fact, Fingerprint, Identified, Interval, Replica, Role, Session, TokenKind};
 use isolation::canary::{Datum, Mint, MintError};
 use isolation::scan::ids::pieces_of_token;
 
@@ -20,7 +19,7 @@ use crate::worker::Worker;
 /// One login and all that came of it.
 pub(crate) struct Login {
     pub(crate) line: Line,
-    pub(crate) tokens: Tokens,
+    tokens: RefCell<Tokens>,
 }
 
 /// The tokens of a session, as they are now.
@@ -35,6 +34,10 @@ pub(crate) struct Tokens {
 impl Login {
     pub(crate) fn session(&self) -> Session {
         self.line.session
+    }
+
+    pub(crate) fn tokens(&self) -> Tokens {
+        self.tokens.borrow().clone()
     }
 }
 
@@ -128,25 +131,31 @@ impl Desk {
         };
         let answer = self.http.call(&line, call).await;
         let tokens = self.issued(&line, answer)?;
-        Some(Login { line, tokens })
+        Some(Login {
+            line,
+            tokens: RefCell::new(tokens),
+        })
     }
 
     /// Who the service says the caller is; whether it said so.
     pub(crate) async fn me(&self, login: &Login, probe: bool) -> HttpAnswer {
-        let exchange = &self.worker.target.profile.http.me;
-        let bearer = Some(login.tokens.access.as_str());
+        self.me_as(&login.line, Some(&login.tokens().access), probe).await
+    }
+
+    /// Who the service says whoever presents `token` is.
+    pub(crate) async fn me_as(&self, line: &Line, token: Option<&str>, probe: bool) -> HttpAnswer {
         let call = Call {
             role: Role::Me,
-            exchange,
+            exchange: &self.worker.target.profile.http.me,
             values: Values::new(),
-            bearer,
+            bearer: token,
             probe,
         };
-        let answer = self.http.call(&login.line, call).await;
+        let answer = self.http.call(line, call).await;
         if let (true, Some(seen)) = (answer.is_ok(), answer.values.get(Slot::User)) {
             let Line {
                 conn, user, session, ..
-            } = login.line;
+            } = *line;
             let (replica, seen) = (Replica::AUTH, seen.into());
             let identified = Identified {
                 user,
@@ -162,7 +171,32 @@ impl Desk {
         answer
     }
 
-    /// Exchanges `refresh` for new tokens; the answer, and the tokens if there were any.
+    /// The public keys of access tokens, as JSON; `None` if the service has not said.
+    pub(crate) async fn key_set(&self, line: &Line) -> Option<String> {
+        let call = Call {
+            role: Role::Other,
+            exchange: self.worker.target.profile.http.key_set.as_ref()?,
+            values: Values::new(),
+            bearer: None,
+            probe: true,
+        };
+        self.http.call(line, call).await.values.take(Slot::KeySet)
+    }
+
+    /// Exchanges the refresh token of `login` for new tokens, which are its own from then on; whether that worked.
+    pub(crate) async fn renew(&self, login: &Login) -> bool {
+        let Some(old) = login.tokens().refresh else {
+            return false;
+        };
+        let renewed = self.refresh(&login.line, &old, false).await;
+        let Some(tokens) = renewed.and_then(|renewed| renewed.tokens) else {
+            return false;
+        };
+        *login.tokens.borrow_mut() = tokens;
+        true
+    }
+
+    /// Exchanges `refresh` for new tokens; `None` if the target has no such thing.
     pub(crate) async fn refresh(&self, line: &Line, refresh: &str, probe: bool) -> Option<Refreshed> {
         let exchange = self.worker.target.profile.http.refresh.as_ref()?;
         let values = Values::new().with(Slot::RefreshToken, refresh);
@@ -174,43 +208,26 @@ impl Desk {
             probe,
         };
         let answer = self.http.call(line, call).await;
-        let (during, refused) = (answer.during, answer.status.is_some() && !answer.is_ok());
         Some(Refreshed {
+            during: answer.during,
+            refused: answer.is_refused(),
+            reason: answer.reason().to_owned(),
             tokens: self.issued(line, answer),
-            during,
-            refused,
         })
     }
 
-    /// Logs out of the session and records its end; whether the service confirmed it.
-    pub(crate) async fn logout(&self, login: &Login) -> bool {
-        let Some(exchange) = &self.worker.target.profile.http.logout else {
-            return false;
-        };
-        let bearer = Some(login.tokens.access.as_str());
+    /// Logs out of the session: from the request to the service's confirmation, if it confirmed.
+    pub(crate) async fn logout(&self, login: &Login) -> Option<Interval> {
+        let access = login.tokens().access;
         let call = Call {
             role: Role::Logout,
-            exchange,
+            exchange: self.worker.target.profile.http.logout.as_ref()?,
             values: Values::new(),
-            bearer,
+            bearer: Some(&access),
             probe: false,
         };
         let answer = self.http.call(&login.line, call).await;
-        if answer.is_ok() {
-            self.ended(&login.line, BoundaryKind::Logout, answer.during);
-        }
-        answer.is_ok()
-    }
-
-    /// Records the end of the session of `line`.
-    pub(crate) fn ended(&self, line: &Line, kind: BoundaryKind, during: Interval) {
-        let Line { session, user, .. } = *line;
-        self.worker.record(Fact::Boundary {
-            session,
-            user,
-            kind,
-            during,
-        });
+        answer.is_ok().then_some(answer.during)
     }
 
     fn issued(&self, line: &Line, mut answer: HttpAnswer) -> Option<Tokens> {
@@ -255,6 +272,8 @@ pub(crate) struct Refreshed {
     pub(crate) during: Interval,
     /// The service said no.
     pub(crate) refused: bool,
+    /// What it said; empty if it said yes.
+    pub(crate) reason: String,
 }
 
 /// The claim `jti` of a JWT.

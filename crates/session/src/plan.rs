@@ -244,6 +244,16 @@ impl Plan {
         (peer != person.user).then_some(peer)
     }
 
+    /// The user of another tenant that `person` probes; `None` if there is but one tenant.
+    #[must_use]
+    pub fn stranger(&self, person: &Person) -> Option<User> {
+        let after = self.people.iter().cycle().skip(person.user.0 as usize + 1);
+        let mut others = after.take(self.people.len());
+        others
+            .find(|other| other.tenant != person.tenant)
+            .map(|other| other.user)
+    }
+
     fn rng(&self, user: User, round: Round, purpose: u64) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.scale.seed);
         rng.set_stream(1 + (purpose << 48 | u64::from(round.0) << 32 | u64::from(user.0)));

@@ -1,4 +1,4 @@
-//! Values within JSON text, by pointer (RFC 6901), without building a tree.
+//! Values within JSON text, by pointer (RFC 6901), without building a tree. As an index into an array, `-1` names its last element.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,6 +23,9 @@ fn step<'a>(json: &'a str, token: &str) -> Option<&'a RawValue> {
     let mut reader = serde_json::Deserializer::from_str(json);
     Member(token).deserialize(&mut reader).ok().flatten()
 }
+
+/// Names an array's last element.
+const LAST: &str = "-1";
 
 /// The member of an object, or the element of an array, of this name.
 struct Member<'t>(&'t str);
@@ -55,10 +58,10 @@ impl<'a> Visitor<'a> for Member<'_> {
     }
 
     fn visit_seq<S: SeqAccess<'a>>(self, mut elements: S) -> Result<Self::Value, S::Error> {
-        let mut wanted = self.0.parse::<usize>().ok();
+        let (mut wanted, last) = (self.0.parse::<usize>().ok(), self.0 == LAST);
         let mut found = None;
         while let Some(element) = elements.next_element::<&'a RawValue>()? {
-            if wanted == Some(0) {
+            if last || wanted == Some(0) {
                 found = Some(element);
             }
             wanted = wanted.and_then(|index| index.checked_sub(1));
@@ -85,6 +88,7 @@ mod tests {
         check("/a/b/0", Some("10"));
         check("/a/b/1/c", Some("x\"y"));
         check("/a/b/1", Some(r#"{"c":"x\"y"}"#));
+        check("/a/b/-1/c", Some("x\"y"));
         check("/d~1e", Some("true"));
         check("/é", Some("z"));
         check("/n", None);

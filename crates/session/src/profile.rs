@@ -40,11 +40,11 @@ pub struct Profile {
     pub audit: Option<AuditSource>,
 }
 
-/// What the audit reads. The columns of the query are, in order: table, container id, owner's user id (or null), author's
-/// user id, tenant id, whether the row is derived, body; all but `derived` as text.
+/// What the audit reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditSource {
-    /// The query.
+    /// The query. Its columns are named `table`, `container` (id of a thread or a room), `owner` (user id of a thread's
+    /// owner, or null), `author`, `tenant`, `derived` (boolean) and `body`.
     pub sql: String,
 }
 

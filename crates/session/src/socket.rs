@@ -17,6 +17,7 @@ use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
 use history::{At, CloseCause, Fact, Fingerprint, Serial};
 use isolation::fingerprint_of_id;
+use isolation::scan::ids::pieces_of_token;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
@@ -27,7 +28,7 @@ use crate::profile::{Action, Dialect};
 use crate::worker::Worker;
 
 pub(crate) use attempt::Attempt;
-pub(crate) use connect::{Knock, header_lines};
+pub(crate) use connect::{Knock, Refusal, header_lines};
 use ledger::Ledger;
 pub(crate) use ledger::{Answer, Change, Holder};
 use patience::Patience;
@@ -129,13 +130,14 @@ impl Request {
         Self { probe: true, ..self }
     }
 
-    /// Ids that it names: reflected, they are no evidence.
+    /// Ids and tokens that it names: reflected, they are no evidence.
     fn names(&self) -> Vec<Fingerprint> {
-        [Slot::Thread, Slot::Room, Slot::User]
-            .into_iter()
+        let ids = [Slot::Thread, Slot::Room, Slot::User].into_iter();
+        let ids = ids
             .filter_map(|slot| self.values.get(slot))
-            .map(fingerprint_of_id)
-            .collect()
+            .map(fingerprint_of_id);
+        let tokens = self.values.get(Slot::AccessToken).into_iter();
+        ids.chain(tokens.flat_map(pieces_of_token)).collect()
     }
 }
 
@@ -179,6 +181,16 @@ impl Socket {
         self.ledger
             .borrow_mut()
             .align(u32::from(phase).saturating_mul(IDS_PER_PHASE));
+    }
+
+    /// The number that the next request id will be.
+    pub(crate) fn next_id(&self) -> u32 {
+        self.ledger.borrow().peek()
+    }
+
+    /// Request ids go on well above those in use, so that those just below can be named as somebody else's.
+    pub(crate) fn skip_ids(&self, count: u32) {
+        self.ledger.borrow_mut().skip(count);
     }
 
     /// Resolves when `needle` comes in; to be set up before that can happen.

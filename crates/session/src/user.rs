@@ -18,6 +18,7 @@ use isolation::canary::{Canary, Datum, Mint};
 use crate::board::UserEntry;
 use crate::login::{Desk, Login};
 use crate::plan::{Person, Phase, PhaseKind, Plan};
+use crate::probe::Awaited;
 use crate::socket::Socket;
 use crate::worker::Worker;
 
@@ -27,8 +28,8 @@ pub(crate) struct VirtualUser {
     pub(crate) desk: Rc<Desk>,
     pub(crate) person: Person,
     mint: RefCell<Mint>,
-    main: Link,
-    second: Link,
+    pub(crate) main: Link,
+    pub(crate) second: Link,
     /// Connections that were never of use, or are no more: what comes over them is judged all the same.
     unfit: RefCell<Vec<Rc<Socket>>>,
     /// Threads that it created in rounds.
@@ -36,6 +37,10 @@ pub(crate) struct VirtualUser {
     /// Position of its newest message in the round's thread, and of the newest that it posted in its room.
     newest: Cell<u64>,
     newest_in_room: Cell<u64>,
+    /// When its second session ended.
+    pub(crate) second_end: Cell<Option<At>>,
+    /// Probes that pushes will decide.
+    pub(crate) awaited: RefCell<Vec<Awaited>>,
 }
 
 /// A session and its connection.
@@ -74,6 +79,8 @@ impl VirtualUser {
             round_threads: RefCell::default(),
             newest: Cell::default(),
             newest_in_room: Cell::default(),
+            second_end: Cell::default(),
+            awaited: RefCell::default(),
         }
     }
 
@@ -100,7 +107,10 @@ impl VirtualUser {
             PhaseKind::Expel => self.expel().await,
             PhaseKind::Drop => self.drop_connection().await,
             PhaseKind::Resume => self.resume().await,
-            PhaseKind::Probe | PhaseKind::Boundary => {}
+            PhaseKind::Probe => self.probe().await,
+            PhaseKind::Provoke => self.provoke().await,
+            PhaseKind::Echo => self.echo().await,
+            PhaseKind::Boundary => self.probe_boundaries().await,
             PhaseKind::ReadAll => self.read_all().await,
             PhaseKind::Drain => self.drain().await,
             PhaseKind::Close => self.close().await,
@@ -112,16 +122,16 @@ impl VirtualUser {
         self.main.socket().is_some()
     }
 
-    fn plan(&self) -> &Plan {
+    pub(crate) fn plan(&self) -> &Plan {
         &self.worker.plan
     }
 
-    fn entry(&self) -> &UserEntry {
+    pub(crate) fn entry(&self) -> &UserEntry {
         self.worker.board.user(self.person.user)
     }
 
     /// A fresh canary; `None` once all that it can have are spent, which is said.
-    fn mint(&self, audience: Audience, datum: Datum) -> Option<Canary> {
+    pub(crate) fn mint(&self, audience: Audience, datum: Datum) -> Option<Canary> {
         match self.mint.borrow_mut().mint(audience, datum) {
             Ok(canary) => Some(canary),
             Err(error) => {

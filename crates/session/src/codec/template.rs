@@ -37,10 +37,12 @@ pub enum Slot {
     RefreshToken,
     /// Life of an access token, in seconds.
     LifeS,
+    /// Public keys of access tokens, as JSON.
+    KeySet,
 }
 
 impl Slot {
-    const ALL: [(Self, &'static str); 24] = [
+    const ALL: [(Self, &'static str); 25] = [
         (Self::Id, "id"),
         (Self::Thread, "thread"),
         (Self::Room, "room"),
@@ -65,6 +67,7 @@ impl Slot {
         (Self::AccessToken, "access-token"),
         (Self::RefreshToken, "refresh-token"),
         (Self::LifeS, "life-s"),
+        (Self::KeySet, "key-set"),
     ];
 
     /// Its name in templates.

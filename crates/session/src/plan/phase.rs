@@ -54,6 +54,10 @@ pub enum PhaseKind {
     Resume,
     /// What must be denied is tried.
     Probe,
+    /// Everybody does what would be pushed to those who should have been denied.
+    Provoke,
+    /// Everybody has something pushed to itself, after which nothing of the provocation is still to come.
+    Echo,
     /// What an ended session must no longer be able to do is tried.
     Boundary,
     /// Everybody reads everything of its own.
@@ -84,6 +88,8 @@ impl PhaseKind {
             Self::Drop => "drop",
             Self::Resume => "resume",
             Self::Probe => "probe",
+            Self::Provoke => "provoke",
+            Self::Echo => "echo",
             Self::Boundary => "boundary",
             Self::ReadAll => "read-all",
             Self::Drain => "drain",
@@ -115,7 +121,7 @@ const BEFORE: [PhaseKind; 7] = [
     PhaseKind::Leave,
 ];
 
-const AFTER: [PhaseKind; 11] = [
+const AFTER: [PhaseKind; 13] = [
     PhaseKind::Cancel,
     PhaseKind::Admit,
     PhaseKind::Mingle,
@@ -123,6 +129,8 @@ const AFTER: [PhaseKind; 11] = [
     PhaseKind::Drop,
     PhaseKind::Resume,
     PhaseKind::Probe,
+    PhaseKind::Provoke,
+    PhaseKind::Echo,
     PhaseKind::Boundary,
     PhaseKind::ReadAll,
     PhaseKind::Drain,

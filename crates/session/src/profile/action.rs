@@ -25,6 +25,12 @@ pub enum Action {
     Typing,
     LookUp,
     Resume,
+    /// As [`Self::ListThreads`], naming somebody else as the owner.
+    ListThreadsOf,
+    /// As [`Self::SubscribeRoom`], claiming to be somebody else.
+    SubscribeRoomAs,
+    /// As [`Self::WhoAmI`], with somebody else's token in the message.
+    WhoAmIWith,
 }
 
 impl Action {
@@ -32,12 +38,12 @@ impl Action {
     #[must_use]
     pub fn role(self) -> Role {
         match self {
-            Self::WhoAmI => Role::WhoAmI,
+            Self::WhoAmI | Self::WhoAmIWith => Role::WhoAmI,
             Self::CreateThread => Role::CreateThread,
-            Self::ListThreads => Role::ListThreads,
+            Self::ListThreads | Self::ListThreadsOf => Role::ListThreads,
             Self::FindThread => Role::FindThread,
             Self::ReadThread => Role::ReadThread,
-            Self::SubscribeThread | Self::SubscribeRoom => Role::Subscribe,
+            Self::SubscribeThread | Self::SubscribeRoom | Self::SubscribeRoomAs => Role::Subscribe,
             Self::Post => Role::Post,
             Self::Cancel => Role::Cancel,
             Self::CreateRoom => Role::CreateRoom,

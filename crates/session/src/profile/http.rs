@@ -17,6 +17,8 @@ pub struct HttpPaths {
     pub refresh: Option<Exchange>,
     /// Ends the session; `None` if the target has no such thing.
     pub logout: Option<Exchange>,
+    /// Gives the public keys of access tokens (RFC 7517); `None` if the target has no such thing.
+    pub key_set: Option<Exchange>,
 }
 
 /// One request and what stands in its answer.

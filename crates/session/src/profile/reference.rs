@@ -29,14 +29,15 @@ impl Profile {
 }
 
 const AUDIT: &str = "\
-select 'message', m.thread_id::text, t.owner_id::text, m.author_id::text, m.tenant_id::text, m.role = 'agent', m.body
-  from messages m join threads t on t.id = m.thread_id
+select 'message' as \"table\", thread_id as container, owner_id as owner, author_id as author, tenant_id as tenant,
+       role = 'agent' as derived, body
+  from messages
 union all
-select 'room message', r.room_id::text, null, r.author_id::text, r.tenant_id::text, false, r.body
-  from room_messages r
+select 'room message', room_id, null, author_id, tenant_id, false, body from room_messages
 union all
-select 'thread', t.id::text, t.owner_id::text, t.owner_id::text, t.tenant_id::text, false, t.title
-  from threads t";
+select 'room note', room_id, null, author_id, tenant_id, false, note from room_messages where note is not null
+union all
+select 'thread', thread_id, owner_id, owner_id, tenant_id, false, title from threads";
 
 fn situations() -> Vec<(String, Vec<Check>)> {
     [
@@ -89,6 +90,10 @@ fn http() -> HttpPaths {
         logout: Some(Exchange {
             bearer: true,
             ..post("/logout", None, &[])
+        }),
+        key_set: Some(Exchange {
+            verb: Verb::Get,
+            ..post("/.well-known/jwks.json", None, &[(Slot::KeySet, "")])
         }),
     }
 }
@@ -144,7 +149,7 @@ type Row = (
     &'static [(Slot, &'static str)],
 );
 
-const OPS: [Row; 19] = [
+const OPS: [Row; 22] = [
     (
         Action::WhoAmI,
         "whoami",
@@ -163,7 +168,7 @@ const OPS: [Row; 19] = [
         Action::ReadThread,
         "thread.read",
         &[("thread_id", Slot::Thread), ("after", Slot::After)],
-        &[],
+        &[(Slot::Position, "/messages/-1/seq")],
     ),
     (
         Action::SubscribeThread,
@@ -226,7 +231,7 @@ const OPS: [Row; 19] = [
         Action::ReadRoom,
         "room.read",
         &[("room_id", Slot::Room), ("after", Slot::After)],
-        &[],
+        &[(Slot::Position, "/messages/-1/seq")],
     ),
     (Action::Presence, "presence.set", &[("status", Slot::Status)], &[]),
     (Action::Typing, "typing", &[("room_id", Slot::Room)], &[]),
@@ -236,6 +241,29 @@ const OPS: [Row; 19] = [
         "resume",
         &[("resume", Slot::Resume), ("after", Slot::After)],
         &[],
+    ),
+    // what no honest client says: the argument that names another is to be ignored or refused
+    (
+        Action::ListThreadsOf,
+        "thread.list",
+        &[("user_id", Slot::User)],
+        &[],
+    ),
+    (
+        Action::SubscribeRoomAs,
+        "room.subscribe",
+        &[
+            ("room_id", Slot::Room),
+            ("user", Slot::User),
+            ("user_id", Slot::User),
+        ],
+        &[],
+    ),
+    (
+        Action::WhoAmIWith,
+        "whoami",
+        &[("token", Slot::AccessToken)],
+        &[(Slot::User, "/user_id")],
     ),
 ];
 

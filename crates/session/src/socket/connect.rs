@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use futures_util::StreamExt;
-use history::{At, ChannelKind, Fact, Part, Replica, Session, Source, User};
+use history::{At, ChannelKind, Conn, Fact, Part, Replica, Session, Source, User};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, oneshot};
 use tokio_tungstenite::tungstenite::Error;
@@ -45,6 +45,8 @@ pub(crate) struct Knock<'a> {
 /// Why one was not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
+    /// The connection that would have been.
+    pub(crate) conn: Conn,
     /// HTTP status, if the service answered.
     pub(crate) status: Option<u16>,
     pub(crate) reason: String,
@@ -63,7 +65,8 @@ struct Upgraded {
 
 /// An upgrade that was not.
 struct Failed {
-    refusal: Refusal,
+    status: Option<u16>,
+    reason: String,
     answer: Option<Box<Response>>,
 }
 
@@ -242,65 +245,64 @@ pub(crate) fn header_lines(headers: &HeaderMap) -> String {
 impl Failed {
     fn network(reason: String) -> Self {
         Self {
-            refusal: Refusal { status: None, reason },
+            status: None,
+            reason,
             answer: None,
         }
     }
 
     fn of(error: Error) -> Self {
         match error {
-            Error::Http(answer) => {
-                let status = answer.status();
-                let refusal = Refusal {
-                    status: Some(status.as_u16()),
-                    reason: format!("status {status}"),
-                };
-                Self {
-                    refusal,
-                    answer: Some(answer),
-                }
-            }
+            Error::Http(answer) => Self {
+                status: Some(answer.status().as_u16()),
+                reason: format!("status {}", answer.status()),
+                answer: Some(answer),
+            },
             error => Self::network(error.to_string()),
         }
     }
 
     fn record(self, worker: &Worker, holder: Holder, expected: bool) -> Refusal {
-        let Self { refusal, answer } = self;
+        let Self {
+            status,
+            reason,
+            answer,
+        } = self;
         let at = worker.clock.now();
         let Holder {
             conn, user, replica, ..
         } = holder;
-        let reason = refusal.reason.as_str().into();
-        worker.record_at(
-            at,
-            Fact::Refused {
-                conn,
-                user,
-                replica,
-                expected,
-                reason,
-            },
-        );
+        let refused = Fact::Refused {
+            conn,
+            user,
+            replica,
+            expected,
+            reason: reason.as_str().into(),
+        };
+        worker.record_at(at, refused);
         if let Some(answer) = answer {
-            let inbound = |source, bytes: &[u8]| {
-                let parts = match source {
-                    Source::Body => vec![Part::Event {
-                        kind: "refusal".into(),
-                        content: false,
-                    }],
-                    _ => Vec::new(),
-                };
+            let inbound = |source, bytes: &[u8], parts| {
+                let bytes = bytes.into();
                 let inbound = history::Inbound {
                     conn,
                     source,
-                    bytes: bytes.into(),
+                    bytes,
                     parts,
                 };
                 worker.record_at(at, Fact::Inbound(inbound));
             };
-            inbound(Source::Headers, header_lines(answer.headers()).as_bytes());
-            inbound(Source::Body, answer.body().as_deref().unwrap_or_default());
+            inbound(
+                Source::Headers,
+                header_lines(answer.headers()).as_bytes(),
+                Vec::new(),
+            );
+            let refusal = Part::Event {
+                kind: "refusal".into(),
+                content: false,
+            };
+            let body = answer.body().as_deref().unwrap_or_default();
+            inbound(Source::Body, body, vec![refusal]);
         }
-        refusal
+        Refusal { conn, status, reason }
     }
 }

@@ -44,6 +44,11 @@ impl Answer {
         self.outcome == Outcome::Ok
     }
 
+    /// Whether nobody knows.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        matches!(self.outcome, Outcome::Info(_))
+    }
+
     /// The code or the reason; empty if all went well.
     pub(crate) fn reason(&self) -> &str {
         match &self.outcome {
@@ -75,6 +80,15 @@ impl Ledger {
     /// From here on, request ids are above `base`: users that do this at a barrier have equal ids in flight.
     pub(crate) fn align(&mut self, base: u32) {
         self.last_id = self.last_id.max(base);
+    }
+
+    /// The number that the next request id will be.
+    pub(crate) fn peek(&self) -> u32 {
+        self.last_id + 1
+    }
+
+    pub(crate) fn skip(&mut self, count: u32) {
+        self.last_id = self.last_id.saturating_add(count);
     }
 
     pub(crate) fn next_id(&mut self) -> String {
@@ -126,7 +140,7 @@ impl Open {
         if *outcome != Outcome::Ok {
             return facts;
         }
-        if let (Action::WhoAmI, Some(seen)) = (self.action, values.get(Slot::User)) {
+        if let (Action::WhoAmI | Action::WhoAmIWith, Some(seen)) = (self.action, values.get(Slot::User)) {
             facts.extend(holder.identified(seen, during));
         }
         if let (Action::CreateThread, Some(id)) = (self.action, values.get(Slot::Thread)) {

@@ -33,9 +33,7 @@ impl VirtualUser {
         let login = self.desk.login(line, &account, None).await;
         self.entry().account.get_or_init(|| account);
         let Some(login) = login else { return };
-        self.entry()
-            .access_token
-            .get_or_init(|| login.tokens.access.clone());
+        self.entry().access_token.get_or_init(|| login.tokens().access);
         self.desk.me(&login, false).await;
         *self.main.login.borrow_mut() = Some(Rc::new(login));
     }
@@ -52,13 +50,14 @@ impl VirtualUser {
     }
 
     /// A connection that has said who one is; `None` if it was not let in or not answered.
-    pub(super) async fn open(&self, login: &Login, replica: Replica) -> Option<Rc<Socket>> {
+    pub(crate) async fn open(&self, login: &Login, replica: Replica) -> Option<Rc<Socket>> {
+        let token = login.tokens().access;
         let knock = Knock {
             user: self.person.user,
             session: Some(login.session()),
             replica,
             dialect: self.person.dialect,
-            token: Some(&login.tokens.access),
+            token: Some(&token),
             expect_refusal: false,
         };
         let user_id = self.worker.board.user_id(self.person.user)?;

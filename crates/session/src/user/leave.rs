@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
-use history::{BoundaryKind, Interval, Replica};
+use history::{BoundaryKind, Check, Fact, Interval, ProbeResult, Replica};
 
 use super::VirtualUser;
 use crate::codec::Slot;
+use crate::http::Line;
 use crate::login::Login;
 use crate::plan::SessionEnd;
+use crate::probe::Tried;
 use crate::profile::Action;
 use crate::socket::{Request, Socket};
 
@@ -55,37 +57,50 @@ impl VirtualUser {
     }
 
     async fn end_session(&self, end: SessionEnd, login: &Login) {
-        match end {
-            SessionEnd::Logout => {
-                self.desk.logout(login).await;
-            }
-            SessionEnd::Expiry => {
-                if let Some(at) = login.tokens.expires {
-                    self.desk
-                        .ended(&login.line, BoundaryKind::Expiry, Interval { from: at, to: at });
-                }
-            }
+        let ended = match end {
+            SessionEnd::Logout => self.desk.logout(login).await,
+            SessionEnd::Expiry => login.tokens().expires.map(|at| Interval { from: at, to: at }),
             SessionEnd::Revocation => self.reuse_refresh(login).await,
-        }
+        };
+        let Some(during) = ended else { return };
+        let kind = match end {
+            SessionEnd::Logout => BoundaryKind::Logout,
+            SessionEnd::Expiry => BoundaryKind::Expiry,
+            SessionEnd::Revocation => BoundaryKind::Revocation,
+        };
+        let Line { session, user, .. } = login.line;
+        self.worker.record(Fact::Boundary {
+            session,
+            user,
+            kind,
+            during,
+        });
+        self.second_end.set(Some(during.to));
     }
 
-    /// Refreshes, then presents the spent token again: the service must say no, and end the session.
-    async fn reuse_refresh(&self, login: &Login) {
-        let Some(first) = login.tokens.refresh.as_deref() else {
-            return;
-        };
-        let Some(rotated) = self.desk.refresh(&login.line, first, false).await else {
-            return;
-        };
-        if rotated.tokens.is_none() {
-            return;
+    /// Refreshes, then presents the spent token again: the service must say no, and end the session. `None` if it did
+    /// neither.
+    async fn reuse_refresh(&self, login: &Login) -> Option<Interval> {
+        let spent = login.tokens().refresh?;
+        if !self.desk.renew(login).await {
+            return None;
         }
-        let Some(reused) = self.desk.refresh(&login.line, first, true).await else {
-            return;
-        };
-        if reused.refused {
-            self.desk
-                .ended(&login.line, BoundaryKind::Revocation, reused.during);
-        }
+        let reused = self.desk.refresh(&login.line, &spent, true).await?;
+        self.tried(Tried {
+            check: Check::Boundary,
+            name: "a spent refresh token",
+            victim: None,
+            replica: Replica::AUTH,
+            conn: Some(login.line.conn),
+            controls: (true, self.renew_first_session().await),
+            result: if reused.refused {
+                ProbeResult::Refused
+            } else {
+                ProbeResult::Accepted
+            },
+            detail: reused.reason,
+            during: reused.during,
+        });
+        reused.refused.then_some(reused.during)
     }
 }

@@ -44,7 +44,7 @@ impl VirtualUser {
         }
     }
 
-    pub(super) fn first_thread(&self) -> Option<String> {
+    pub(crate) fn first_thread(&self) -> Option<String> {
         self.entry().threads.get()?.first().cloned()
     }
 
@@ -122,14 +122,18 @@ impl VirtualUser {
         }
     }
 
-    /// Cancels a reply after its first piece, until that has worked once.
+    /// Cancels a reply of its own, in the middle.
     pub(super) async fn cancel(&self) {
-        let (Some(socket), Some(thread)) = (self.main.socket(), self.first_thread()) else {
-            return;
-        };
+        if let (Some(socket), Some(thread)) = (self.main.socket(), self.first_thread()) {
+            self.cancel_own(&socket, &thread).await;
+        }
+    }
+
+    /// Cancels replies after their first piece, until that has worked once; whether it has.
+    pub(crate) async fn cancel_own(&self, socket: &Rc<Socket>, thread: &str) -> bool {
         for _ in 0..CANCEL_TRIES {
-            let Some(mut post) = self.begin_post(&socket, &thread).await else {
-                return;
+            let Some(mut post) = self.begin_post(socket, thread).await else {
+                return false;
             };
             let mut cancelled = false;
             if post.first_piece().await {
@@ -139,8 +143,9 @@ impl VirtualUser {
             }
             post.end().await;
             if cancelled || !socket.is_alive() {
-                return;
+                return cancelled;
             }
         }
+        false
     }
 }

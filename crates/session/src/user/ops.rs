@@ -15,7 +15,7 @@ const READ_BACK: u64 = 10;
 
 impl VirtualUser {
     /// Creates a thread; its id, if the service issued one.
-    pub(super) async fn create_thread(&self, socket: &Rc<Socket>, title: &str) -> Option<String> {
+    pub(crate) async fn create_thread(&self, socket: &Rc<Socket>, title: &str) -> Option<String> {
         let mut answer = socket
             .call(Request::new(Action::CreateThread).with(Slot::Title, title))
             .await;
@@ -23,7 +23,7 @@ impl VirtualUser {
     }
 
     /// Posts a message whose body and nonce are one fresh canary, and takes the reply.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         socket: &Rc<Socket>,
         thread: &str,
@@ -34,11 +34,11 @@ impl VirtualUser {
     }
 
     /// Begins to post, as [`Self::post`].
-    pub(super) async fn begin_post(&self, socket: &Rc<Socket>, thread: &str) -> Option<Attempt> {
+    pub(crate) async fn begin_post(&self, socket: &Rc<Socket>, thread: &str) -> Option<Attempt> {
         socket.begin(self.post_request(thread)?).await.ok()
     }
 
-    fn post_request(&self, thread: &str) -> Option<Request> {
+    pub(crate) fn post_request(&self, thread: &str) -> Option<Request> {
         let nonce = self.mint(Audience::Owner, Datum::Nonce)?;
         Some(
             Request::new(Action::Post)
@@ -51,7 +51,7 @@ impl VirtualUser {
     }
 
     /// Posts a secret of one's own: nobody else may ever see it.
-    pub(super) async fn post_secret(&self, socket: &Rc<Socket>, thread: &str) -> Option<Answer> {
+    pub(crate) async fn post_secret(&self, socket: &Rc<Socket>, thread: &str) -> Option<Answer> {
         let secret = self.mint(Audience::Owner, Datum::Secret)?;
         let nonce = self.mint(Audience::Owner, Datum::Nonce)?;
         let request = Request::new(Action::Post)
@@ -64,24 +64,27 @@ impl VirtualUser {
     }
 
     /// Posts into the room of one's tenant, for its members, with a note for oneself.
-    pub(super) async fn post_room(&self, socket: &Rc<Socket>, intended: Option<At>) -> Option<Answer> {
-        let room = Room(self.person.tenant.0);
-        let body = self.mint(Audience::Room(room), Datum::RoomBody)?;
-        let note = self.mint(Audience::Owner, Datum::Note)?;
-        let request = self
-            .in_room(Action::PostRoom)?
-            .with(Slot::Body, body.long())
-            .with(Slot::Note, note.long())
-            .stores(body.serial)
-            .intended(intended);
-        let answer = socket.call(request).await;
-        self.newest_in_room
-            .set(position(&answer).unwrap_or(self.newest_in_room.get()));
+    pub(crate) async fn post_room(&self, socket: &Rc<Socket>, intended: Option<At>) -> Option<Answer> {
+        let answer = socket.call(self.post_room_request()?.intended(intended)).await;
+        let newest = position(&answer).unwrap_or(self.newest_in_room.get());
+        self.newest_in_room.set(newest);
         Some(answer)
     }
 
+    pub(crate) fn post_room_request(&self) -> Option<Request> {
+        let room = Room(self.person.tenant.0);
+        let body = self.mint(Audience::Room(room), Datum::RoomBody)?;
+        let note = self.mint(Audience::Owner, Datum::Note)?;
+        Some(
+            self.in_room(Action::PostRoom)?
+                .with(Slot::Body, body.long())
+                .with(Slot::Note, note.long())
+                .stores(body.serial),
+        )
+    }
+
     /// A request about the room of one's tenant; `None` if there is no room.
-    pub(super) fn in_room(&self, action: Action) -> Option<Request> {
+    pub(crate) fn in_room(&self, action: Action) -> Option<Request> {
         let room_id = self.worker.board.room_id(Room(self.person.tenant.0))?;
         Some(Request::new(action).with(Slot::Room, room_id))
     }

@@ -1,13 +1,18 @@
 //! The end: read everything, listen until nothing comes, close.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
 
 use super::VirtualUser;
+use super::ops::position;
 use crate::codec::Slot;
 use crate::profile::Action;
-use crate::socket::Request;
+use crate::socket::{Request, Socket};
+
+/// Pages of one thread or room that are read at most.
+const PAGES: u32 = 1_000;
 
 impl VirtualUser {
     /// Reads everything of its own, so that what was misfiled turns up.
@@ -20,14 +25,25 @@ impl VirtualUser {
             .chain(self.round_threads.borrow().iter().cloned())
             .collect();
         for thread in threads {
-            let request = Request::new(Action::ReadThread)
-                .with(Slot::Thread, thread)
-                .with(Slot::After, "0");
-            socket.call(request).await;
+            let page = Request::new(Action::ReadThread).with(Slot::Thread, thread);
+            self.read_pages(&socket, page).await;
         }
         socket.call(Request::new(Action::ListRooms)).await;
-        if let (Some(_), Some(request)) = (self.person.room, self.in_room(Action::ReadRoom)) {
-            socket.call(request.with(Slot::After, "0")).await;
+        if let (Some(_), Some(page)) = (self.person.room, self.in_room(Action::ReadRoom)) {
+            self.read_pages(&socket, page).await;
+        }
+    }
+
+    async fn read_pages(&self, socket: &Rc<Socket>, page: Request) {
+        let mut after = 0;
+        for _ in 0..PAGES {
+            let answer = socket
+                .call(page.clone().with(Slot::After, after.to_string()))
+                .await;
+            match position(&answer) {
+                Some(last) if last > after => after = last,
+                _ => return,
+            }
         }
     }
 

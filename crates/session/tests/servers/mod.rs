@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 /// How the gateway treats its users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub(crate) enum Manner {
     /// Upgrades and never says a word.
     Silent,
     /// Upgrades and closes.
@@ -32,14 +32,14 @@ pub enum Manner {
 const ONE_ID: &str = "00000000-0000-4000-8000-000000000001";
 
 /// Where the servers listen; they live as long as this.
-pub struct Servers {
-    pub auth: String,
-    pub gateway: String,
+pub(crate) struct Servers {
+    pub(crate) auth: String,
+    pub(crate) gateway: String,
     _runtime: Runtime,
 }
 
 impl Servers {
-    pub fn start(manner: Manner) -> Self {
+    pub(crate) fn start(manner: Manner) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -60,7 +60,7 @@ impl Servers {
     }
 
     /// An address where nothing listens.
-    pub fn nowhere() -> SocketAddr {
+    pub(crate) fn nowhere() -> SocketAddr {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     }

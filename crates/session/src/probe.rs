@@ -1,0 +1,346 @@
+//! What must be denied is tried, and the same on one's own object, which must not.
+//!
+//! One file for each check. Every user is an attacker; its victims are a stranger (of another tenant) and a peer (of
+//! its own). A probe is an *ask* (an answer decides, and the control after it is the fence) or is *awaited* (a push would
+//! decide): everybody provokes such pushes in a phase of their own, and in the next has something pushed to itself,
+//! after which nothing of the provocation can still be on its way.
+
+mod boundary;
+mod forge;
+mod lure;
+mod response;
+mod secret;
+mod thread;
+mod token;
+mod user_id;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use history::{At, Audience, Check, Conn, Fact, Interval, Outcome, Probe, ProbeResult, Replica, User};
+use isolation::canary::Datum;
+use tokio::sync::oneshot;
+
+use crate::codec::Slot;
+use crate::profile::Action;
+use crate::socket::{Answer, Request, Socket};
+use crate::user::VirtualUser;
+
+/// Users who probe; what is deterministic does not get truer by repetition.
+const PROBERS: u32 = 48;
+/// How long a push to oneself may take before the probes that wait for it are lost.
+const SENTINEL_WAIT: Duration = Duration::from_secs(1);
+
+/// A probe that ended.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    pub(crate) check: Check,
+    /// What was tried.
+    pub(crate) name: &'static str,
+    /// Against whom; `None` if against the service as such.
+    pub(crate) victim: Option<User>,
+    pub(crate) replica: Replica,
+    pub(crate) conn: Option<Conn>,
+    /// Whether the same on one's own object was accepted before and after.
+    pub(crate) controls: (bool, bool),
+    pub(crate) result: ProbeResult,
+    /// What was seen: the answer's code, the status, the silence.
+    pub(crate) detail: String,
+    pub(crate) during: Interval,
+}
+
+/// A probe that an answer decides.
+pub(crate) struct Ask {
+    pub(crate) check: Check,
+    pub(crate) name: &'static str,
+    pub(crate) victim: User,
+    /// The same on one's own object.
+    pub(crate) control: Request,
+    pub(crate) attack: Request,
+    /// If given, not the answer's being no error is acceptance, but this text in it: where a service may ignore a claim.
+    pub(crate) betrayed_by: Option<String>,
+}
+
+/// A probe that a push decides: it is accepted if `push` comes.
+pub(crate) struct Awaited {
+    tried: Tried,
+    push: oneshot::Receiver<At>,
+    /// Pushes that its user is entitled to, of the same kind, before and after; none if `tried` has its controls.
+    controls: Option<[oneshot::Receiver<At>; 2]>,
+}
+
+impl VirtualUser {
+    /// Records a probe.
+    pub(crate) fn tried(&self, tried: Tried) {
+        self.tried_by(self.person.user, tried);
+    }
+
+    fn tried_by(&self, attacker: User, tried: Tried) {
+        let Tried {
+            check,
+            name,
+            victim,
+            replica,
+            conn,
+            controls,
+            result,
+            detail,
+            during,
+        } = tried;
+        self.worker.record(Fact::Probe(Probe {
+            check,
+            name: name.into(),
+            attacker,
+            victim,
+            replica,
+            conn,
+            control_before: controls.0,
+            control_after: controls.1,
+            result,
+            detail: detail.into(),
+            during,
+        }));
+    }
+
+    /// Tries everything but what needs an ended session.
+    pub(crate) async fn probe(&self) {
+        let Some(socket) = self.main.socket() else { return };
+        if self.person.user.0 < PROBERS {
+            // the forgeries go over connections of their own
+            tokio::join!(self.probe_over(&socket), self.probe_tokens());
+        } else {
+            self.probe_cancel(&socket).await;
+        }
+    }
+
+    /// Tries everything that is asked over the first connection.
+    async fn probe_over(&self, socket: &Rc<Socket>) {
+        self.probe_cancel(socket).await;
+        for victim in self.victims() {
+            self.probe_threads(socket, victim).await;
+        }
+        if let Some(stranger) = self.plan().stranger(&self.person) {
+            self.probe_rooms(socket, stranger).await;
+            self.probe_look_up(socket, stranger).await;
+            self.probe_resume(socket, stranger).await;
+            self.probe_token_in_message(socket, stranger).await;
+        }
+        self.probe_anonymous(socket).await;
+        self.await_presence(socket);
+    }
+
+    /// A stranger and a peer, as far as there are any.
+    fn victims(&self) -> impl Iterator<Item = User> {
+        let plan = self.plan();
+        [plan.stranger(&self.person), plan.peer(&self.person)]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Control, attack, control: the second control shows that the attack's answer would have come by then.
+    async fn ask(&self, socket: &Rc<Socket>, ask: Ask) {
+        let tried = self.asked(socket, ask).await;
+        self.tried(tried);
+    }
+
+    async fn asked(&self, socket: &Rc<Socket>, ask: Ask) -> Tried {
+        let Ask {
+            check,
+            name,
+            victim,
+            control,
+            attack,
+            betrayed_by,
+        } = ask;
+        let before = socket.call(control.clone()).await.is_ok();
+        let betrayal = betrayed_by.map(|needle| socket.watch(needle));
+        let answer = socket.call(attack.probe()).await;
+        let betrayed = betrayal.map(|mut watch| watch.try_recv().is_ok());
+        let after = socket.call(control).await.is_ok();
+        let holder = socket.holder();
+        Tried {
+            check,
+            name,
+            victim: Some(victim),
+            replica: holder.replica,
+            conn: Some(holder.conn),
+            controls: (before, after),
+            result: result_of(&answer, betrayed, after),
+            detail: detail_of(&answer, betrayed),
+            during: answer.during,
+        }
+    }
+
+    /// As [`Self::ask`], for something that, if it was accepted all the same, shows in a push that holds `needle`.
+    async fn ask_and_await(&self, socket: &Rc<Socket>, ask: Ask, needle: &str) {
+        let tried = self.asked(socket, ask).await;
+        let push = socket.watch(needle);
+        self.awaited.borrow_mut().push(Awaited {
+            tried,
+            push,
+            controls: None,
+        });
+    }
+
+    /// Does what would be pushed to those who should have been denied.
+    pub(crate) async fn provoke(&self) {
+        let Some(socket) = self.main.socket() else { return };
+        if let Some(thread) = self.first_thread() {
+            self.post(&socket, &thread, None).await;
+        }
+        if self.person.room.is_some() {
+            self.post_room(&socket, None).await;
+        }
+        socket
+            .call(Request::new(Action::Presence).with(Slot::Status, "provoked"))
+            .await;
+        self.await_presence_again(&socket);
+    }
+
+    /// Has something pushed to itself, and decides what was awaited.
+    pub(crate) async fn echo(&self) {
+        let Some(socket) = self.main.socket() else { return };
+        socket
+            .call(Request::new(Action::Presence).with(Slot::Status, "echoed"))
+            .await;
+        let sentinel = self.sentinel(&socket).await;
+        for awaited in self.awaited.take() {
+            let tried = awaited.decide(self.worker.clock.now(), sentinel).await;
+            self.tried(tried);
+        }
+    }
+
+    /// Whether an event that was caused after all provocations has come.
+    async fn sentinel(&self, socket: &Rc<Socket>) -> bool {
+        let (Some(thread), Some(nonce)) = (self.first_thread(), self.mint(Audience::Owner, Datum::Nonce))
+        else {
+            return false;
+        };
+        let push = socket.watch(nonce.long());
+        let request = Request::new(Action::Post)
+            .with(Slot::Thread, thread)
+            .with(Slot::Body, nonce.long())
+            .with(Slot::Nonce, nonce.short())
+            .nonce(nonce.serial)
+            .stores(nonce.serial);
+        socket.call(request).await;
+        matches!(tokio::time::timeout(SENTINEL_WAIT, push).await, Ok(Ok(_)))
+    }
+}
+
+impl Awaited {
+    async fn decide(self, now: At, sentinel: bool) -> Tried {
+        let Self {
+            mut tried,
+            mut push,
+            controls,
+        } = self;
+        tried.during.to = now;
+        if let Some([mut before, after]) = controls {
+            let after = tokio::time::timeout(SENTINEL_WAIT, after).await;
+            tried.controls = (before.try_recv().is_ok(), matches!(after, Ok(Ok(_))));
+        }
+        if push.try_recv().is_ok() {
+            tried.result = ProbeResult::Accepted;
+            tried.detail.push_str("; then it was pushed");
+        } else if !sentinel {
+            tried.result = ProbeResult::Lost;
+            tried.detail.push_str("; the sentinel did not come");
+        }
+        tried
+    }
+}
+
+fn result_of(answer: &Answer, betrayed: Option<bool>, fence: bool) -> ProbeResult {
+    match (&answer.outcome, betrayed) {
+        (_, Some(true)) | (Outcome::Ok, None) => ProbeResult::Accepted,
+        (Outcome::Ok, Some(false)) | (Outcome::Fail(_), _) => ProbeResult::Refused,
+        (Outcome::Info(_), _) if fence => ProbeResult::Silent,
+        (Outcome::Info(_), _) => ProbeResult::Lost,
+    }
+}
+
+fn detail_of(answer: &Answer, betrayed: Option<bool>) -> String {
+    match (&answer.outcome, betrayed) {
+        (Outcome::Ok, Some(false)) => "the claim was ignored".to_owned(),
+        (Outcome::Ok, _) => "answered".to_owned(),
+        (Outcome::Fail(reason) | Outcome::Info(reason), _) => reason.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Values;
+
+    #[track_caller]
+    fn check(outcome: Outcome, betrayed: Option<bool>, fence: bool, expect: ProbeResult) {
+        let during = Interval {
+            from: At(1),
+            to: At(2),
+        };
+        let answer = Answer {
+            outcome,
+            values: Values::new(),
+            during,
+        };
+        assert_eq!(result_of(&answer, betrayed, fence), expect);
+    }
+
+    #[test]
+    fn what_an_answer_decides() {
+        let fail = || Outcome::Fail("not_found".to_owned());
+        let none = || Outcome::Info("timeout".to_owned());
+        check(Outcome::Ok, None, true, ProbeResult::Accepted);
+        check(Outcome::Ok, Some(true), true, ProbeResult::Accepted);
+        check(Outcome::Ok, Some(false), true, ProbeResult::Refused);
+        check(fail(), None, true, ProbeResult::Refused);
+        check(fail(), Some(true), true, ProbeResult::Accepted);
+        check(none(), None, true, ProbeResult::Silent);
+        check(none(), None, false, ProbeResult::Lost);
+    }
+
+    fn awaited(pushed: bool) -> (Awaited, Option<oneshot::Sender<At>>) {
+        let (sender, push) = oneshot::channel();
+        let tried = Tried {
+            check: Check::Thread,
+            name: "subscribe",
+            victim: Some(User(1)),
+            replica: Replica(0),
+            conn: None,
+            controls: (true, true),
+            result: ProbeResult::Refused,
+            detail: "not_found".to_owned(),
+            during: Interval {
+                from: At(1),
+                to: At(2),
+            },
+        };
+        let sender = if pushed {
+            sender.send(At(3)).map(|()| None).unwrap()
+        } else {
+            Some(sender)
+        };
+        (
+            Awaited {
+                tried,
+                push,
+                controls: None,
+            },
+            sender,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_push_overrules_the_denial_and_silence_needs_a_sentinel() {
+        for (pushed, sentinel, expect) in [
+            (true, true, ProbeResult::Accepted),
+            (true, false, ProbeResult::Accepted),
+            (false, true, ProbeResult::Refused),
+            (false, false, ProbeResult::Lost),
+        ] {
+            let (awaited, _sender) = awaited(pushed);
+            assert_eq!(awaited.decide(At(9), sentinel).await.result, expect);
+        }
+    }
+}

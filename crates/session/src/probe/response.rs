@@ -1,0 +1,97 @@
+//! R: cancelling what another has in flight.
+
+use std::rc::Rc;
+
+use history::{At, Check, Interval, Outcome, ProbeResult, User};
+
+use super::Tried;
+use crate::codec::Slot;
+use crate::profile::Action;
+use crate::socket::{Request, Socket};
+use crate::user::VirtualUser;
+
+/// Posts that a victim has in flight, one after another.
+const POSTS: u32 = 8;
+/// Request ids that are set aside, so that an attacker's own are none of the victim's.
+const ASIDE: u32 = 1_000;
+
+const NAME: &str = "cancelling by another's request id";
+
+impl VirtualUser {
+    /// Users in even places post, under the ids that all have at the begin of a phase; those in odd places cancel
+    /// by these ids.
+    pub(super) async fn probe_cancel(&self, socket: &Rc<Socket>) {
+        let Some(thread) = self.first_thread() else { return };
+        if self.person.user.0.is_multiple_of(2) {
+            self.post_as_victim(socket, &thread).await;
+        } else {
+            self.cancel_as_attacker(socket, &thread).await;
+        }
+    }
+
+    async fn post_as_victim(&self, socket: &Rc<Socket>, thread: &str) {
+        for _ in 0..POSTS {
+            let from = self.worker.clock.now();
+            let Some(answer) = self.post(socket, thread, None).await else {
+                return;
+            };
+            if answer.outcome == Outcome::Fail("cancelled".to_owned()) {
+                let attacker = User(self.person.user.0 + 1);
+                let detail = "a reply ended that its user had not cancelled";
+                let result = ProbeResult::Accepted;
+                self.tried_by(
+                    attacker,
+                    self.cancelled(socket, self.person.user, (true, true), result, detail, from),
+                );
+            }
+        }
+    }
+
+    async fn cancel_as_attacker(&self, socket: &Rc<Socket>, thread: &str) {
+        let victim = User(self.person.user.0 - 1);
+        let first = socket.next_id();
+        socket.skip_ids(ASIDE);
+        let before = self.cancel_own(socket, thread).await;
+        let from = self.worker.clock.now();
+        let mut result = ProbeResult::Refused;
+        for id in first..first + POSTS {
+            let request = Request::new(Action::Cancel)
+                .with(Slot::Request, id.to_string())
+                .probe();
+            let answer = socket.call(request).await;
+            match answer.outcome {
+                Outcome::Ok if answer.values.get(Slot::Done) == Some("true") => {
+                    result = ProbeResult::Accepted
+                }
+                Outcome::Info(_) if result == ProbeResult::Refused => result = ProbeResult::Lost,
+                _ => {}
+            }
+        }
+        let after = self.cancel_own(socket, thread).await;
+        let detail = "nothing of that id to cancel here";
+        self.tried(self.cancelled(socket, victim, (before, after), result, detail, from));
+    }
+
+    fn cancelled(
+        &self,
+        socket: &Socket,
+        victim: User,
+        controls: (bool, bool),
+        result: ProbeResult,
+        detail: &str,
+        from: At,
+    ) -> Tried {
+        let (holder, to) = (socket.holder(), self.worker.clock.now());
+        Tried {
+            check: Check::Response,
+            name: NAME,
+            victim: Some(victim),
+            replica: holder.replica,
+            conn: Some(holder.conn),
+            controls,
+            result,
+            detail: detail.to_owned(),
+            during: Interval { from, to },
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! T: other people's threads, by every op that takes one.
+
+use std::rc::Rc;
+
+use history::{Audience, Check, User};
+use isolation::canary::Datum;
+
+use super::Ask;
+use crate::codec::Slot;
+use crate::profile::Action;
+use crate::socket::{Request, Socket};
+use crate::user::VirtualUser;
+
+impl VirtualUser {
+    /// Reads, appends to, lists and subscribes to what is the victim's.
+    pub(super) async fn probe_threads(&self, socket: &Rc<Socket>, victim: User) {
+        let theirs = self
+            .worker
+            .board
+            .user(victim)
+            .threads
+            .get()
+            .and_then(|threads| threads.first());
+        let (Some(own), Some(theirs)) = (self.first_thread(), theirs) else {
+            return;
+        };
+        let on = |action, thread: &str| {
+            Request::new(action)
+                .with(Slot::Thread, thread)
+                .with(Slot::After, "0")
+        };
+        let ask = |name, control, attack| Ask {
+            check: Check::Thread,
+            name,
+            victim,
+            control,
+            attack,
+            betrayed_by: None,
+        };
+        let (read, subscribe) = (Action::ReadThread, Action::SubscribeThread);
+        self.ask(
+            socket,
+            ask("reading a foreign thread", on(read, &own), on(read, theirs)),
+        )
+        .await;
+        if let (Some(control), Some(attack)) = (self.post_request(&own), self.smuggle(Action::Post)) {
+            let attack = attack.with(Slot::Thread, theirs);
+            self.ask(socket, ask("posting into a foreign thread", control, attack))
+                .await;
+        }
+        if let Some(their_id) = self.worker.board.user_id(victim) {
+            let attack = Request::new(Action::ListThreadsOf).with(Slot::User, their_id);
+            let list = ask(
+                "listing the threads of another",
+                Request::new(Action::ListThreads),
+                attack,
+            );
+            self.ask(
+                socket,
+                Ask {
+                    betrayed_by: Some(theirs.clone()),
+                    ..list
+                },
+            )
+            .await;
+        }
+        let subscribe = ask(
+            "subscribing to a foreign thread",
+            on(subscribe, &own),
+            on(subscribe, theirs),
+        );
+        self.ask_and_await(socket, subscribe, theirs).await;
+    }
+
+    /// A post whose canary is a probe's: wherever it turns up but with its author, it has come by a way that is none.
+    pub(super) fn smuggle(&self, action: Action) -> Option<Request> {
+        let canary = self.mint(Audience::Owner, Datum::Probe)?;
+        let request = Request::new(action).with(Slot::Body, canary.long());
+        Some(
+            request
+                .with(Slot::Nonce, canary.short())
+                .with(Slot::Note, canary.short()),
+        )
+    }
+}
