@@ -64,10 +64,16 @@ async fn who_may_create_databases_and_roles_needs_no_superuser_and_leaves_nothin
             .batch_execute("create table notes (text text)")
             .await
             .unwrap();
+        let gateway = postgres
+            .create_role("gateway", RoleOptions::default())
+            .await
+            .unwrap();
+        postgres.admit(&gateway, &database).await.unwrap();
+        connect(&postgres.url(&gateway, &database)).await.unwrap();
         databases.push((client, database));
     }
     assert_ne!(databases[0].1, databases[1].1);
-    assert_eq!(ours(&theirs, &their_database).await, 4);
+    assert_eq!(ours(&theirs, &their_database).await, 6);
     assert!(
         first.notes()[0].ends_with("as somebody; databases and roles of this run alone"),
         "{:?}",
@@ -76,7 +82,7 @@ async fn who_may_create_databases_and_roles_needs_no_superuser_and_leaves_nothin
 
     // Open connections do not keep a database from being dropped.
     first.stop().await.unwrap();
-    assert_eq!(ours(&theirs, &their_database).await, 2);
+    assert_eq!(ours(&theirs, &their_database).await, 3);
     second.stop().await.unwrap();
     assert_eq!(ours(&theirs, &their_database).await, 0);
     theirs.stop().await.unwrap();
