@@ -30,14 +30,14 @@ create view live_sessions with (security_barrier) as
 -- Threads belong to one user.
 
 create table threads (
-    thread_id uuid primary key,
+    thread_id uuid not null,
     tenant_id uuid not null,
     owner_id uuid not null,
     title text not null,
     ordinal bigint not null generated always as identity,
     last_seq bigint not null default 0,
     created_at timestamptz not null default now(),
-    unique (thread_id, owner_id),
+    primary key (owner_id, thread_id),
     foreign key (tenant_id, owner_id) references users (tenant_id, user_id)
 );
 create index threads_by_owner on threads (owner_id, ordinal);
@@ -52,8 +52,8 @@ create table messages (
     role text not null check (role in ('user', 'agent')),
     body text not null,
     created_at timestamptz not null default now(),
-    primary key (thread_id, seq),
-    foreign key (thread_id, owner_id) references threads (thread_id, owner_id)
+    primary key (owner_id, thread_id, seq),
+    foreign key (owner_id, thread_id) references threads (owner_id, thread_id)
 );
 
 alter table threads enable row level security;

@@ -24,6 +24,8 @@ pub mod gateway;
 pub mod grants;
 pub mod http;
 pub mod metrics;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod operator;
 pub mod pool;
 pub mod schema;

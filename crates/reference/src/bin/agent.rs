@@ -13,6 +13,9 @@ use reference::operator::Operator;
 /// Reply to messages, streamed, in batches
 #[derive(Parser)]
 struct Arguments {
+    #[cfg(feature = "mutants")]
+    #[command(flatten)]
+    mutant: reference::mutant::Planting,
     #[command(flatten)]
     ports: Ports,
     #[command(flatten)]
@@ -23,6 +26,8 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     config::trace_to_stderr();
+    #[cfg(feature = "mutants")]
+    arguments.mutant.arm("agent")?;
     let shutdown = Shutdown::on_signals()?;
     let metrics = Metrics::new();
     let operator = Operator::new(

@@ -18,6 +18,9 @@ use reference::token::SigningKey;
 /// DATABASE_URL names the database, as a role without special rights.
 #[derive(Parser)]
 struct Arguments {
+    #[cfg(feature = "mutants")]
+    #[command(flatten)]
+    mutant: reference::mutant::Planting,
     #[command(flatten)]
     ports: Ports,
     /// `iss` of the tokens
@@ -43,6 +46,8 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     config::trace_to_stderr();
+    #[cfg(feature = "mutants")]
+    arguments.mutant.arm("auth")?;
     let shutdown = Shutdown::on_signals()?;
     let metrics = Metrics::new();
     let settings = Settings {

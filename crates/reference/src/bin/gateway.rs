@@ -1,5 +1,7 @@
 //! The gateway: chat over WebSockets.
 
+#[cfg(feature = "mutants")]
+use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -16,6 +18,9 @@ use reference::operator::Operator;
 /// DATABASE_URL names the database, as a role without special rights.
 #[derive(Parser)]
 struct Arguments {
+    #[cfg(feature = "mutants")]
+    #[command(flatten)]
+    mutant: reference::mutant::Planting,
     #[command(flatten)]
     ports: Ports,
     #[command(flatten)]
@@ -24,8 +29,19 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { ports, settings } = Arguments::parse();
+    #[cfg(feature = "mutants")]
+    if std::env::args().any(|argument| argument == "--list-mutants") {
+        std::io::stdout().write_all(reference::mutant::list().as_bytes())?;
+        return Ok(());
+    }
+    let arguments = Arguments::parse();
     config::trace_to_stderr();
+    #[cfg(feature = "mutants")]
+    arguments
+        .mutant
+        .arm("gateway")
+        .context("cannot open the record of the planted leak")?;
+    let Arguments { ports, settings, .. } = arguments;
     let shutdown = Shutdown::on_signals()?;
     let metrics = Metrics::new();
     let url = config::database_url()?;

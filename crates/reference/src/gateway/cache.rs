@@ -40,7 +40,13 @@ struct Answer {
     asker: Uuid,
     expires: Instant,
     /// Empty while it is being computed.
-    body: Arc<OnceCell<Json>>,
+    computed: Arc<OnceCell<Computed>>,
+}
+
+struct Computed {
+    #[cfg(feature = "mutants")]
+    asker: Uuid,
+    body: Json,
 }
 
 impl ResponseCache {
@@ -67,8 +73,17 @@ impl ResponseCache {
         F: Future<Output = Result<Json, Failure>>,
     {
         let answer = self.look_up(asker, question);
-        let body = answer.body.get_or_try_init(compute).await?;
-        Ok(Arc::clone(body))
+        let compute = async || {
+            Ok::<_, Failure>(Computed {
+                #[cfg(feature = "mutants")]
+                asker,
+                body: compute().await?,
+            })
+        };
+        let computed = answer.computed.get_or_try_init(compute).await?;
+        #[cfg(feature = "mutants")]
+        crate::mutant::cache_key_without_user::answered(asker, computed.asker, computed.body.get());
+        Ok(Arc::clone(&computed.body))
     }
 
     /// Forgets what was answered to `asker`, also what is still being computed; to be called when they wrote.
@@ -83,18 +98,19 @@ impl ResponseCache {
         if answers.count >= CACHED_RESPONSES_MAX {
             answers.retain(|answer| answer.expires > now);
         }
+        let place = place_of(asker);
         let is_full = answers.count >= CACHED_RESPONSES_MAX;
         let fresh = || Answer {
             asker,
             expires: now + self.lifetime,
-            body: Arc::default(),
+            computed: Arc::default(),
         };
         let Some(askers) = answers.by_question.get_mut(&question) else {
             let answer = fresh();
             if !is_full {
                 answers
                     .by_question
-                    .insert(question, HashMap::from([(asker, answer.clone())]));
+                    .insert(question, HashMap::from([(place, answer.clone())]));
                 answers.count += 1;
             }
             return answer;
@@ -105,15 +121,15 @@ impl ResponseCache {
         {
             self.metrics.situation(Situation::CacheEqualArguments).inc();
         }
-        if let Some(answer) = askers.get(&asker).filter(|answer| answer.expires > now) {
-            if !answer.body.initialized() {
+        if let Some(answer) = askers.get(&place).filter(|answer| answer.expires > now) {
+            if !answer.computed.initialized() {
                 self.metrics.situation(Situation::SingleFlightShared).inc();
             }
             return answer.clone();
         }
         let answer = fresh();
         if !is_full {
-            let added = askers.insert(asker, answer.clone()).is_none();
+            let added = askers.insert(place, answer.clone()).is_none();
             answers.count += usize::from(added);
         }
         answer
@@ -122,6 +138,13 @@ impl ResponseCache {
     fn answers(&self) -> MutexGuard<'_, Answers> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Under whom the answers for `asker` are kept: under themselves alone.
+fn place_of(asker: Uuid) -> Uuid {
+    #[cfg(feature = "mutants")]
+    let asker = crate::mutant::cache_key_without_user::place_of(asker);
+    asker
 }
 
 impl Answers {

@@ -5,12 +5,14 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::json as object;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::event::{Encoded, Event, EventKind};
 use super::link::{ConnectionId, Link};
-use super::protocol::{CloseReason, Frame};
+use super::notice::{Presence, Typing};
+use super::protocol::{CloseReason, Failure, Frame, json};
 use crate::metrics::{Metrics, Situation};
 
 /// All connections of one replica.
@@ -143,40 +145,69 @@ impl Hub {
     }
 
     /// Tells every connection of the tenant how one of its users is.
-    pub(crate) fn tell_presence(&self, tenant_id: Uuid, data: &RawValue) {
-        let links = self.audience(tenant_id);
-        self.tell(&links, EventKind::Presence, data);
+    ///
+    /// # Errors
+    /// `internal`, should it not be encodable.
+    pub(crate) fn tell_presence(&self, presence: &Presence) -> Result<(), Failure> {
+        let Presence {
+            tenant_id,
+            user_id,
+            name,
+            status,
+        } = presence;
+        let data = json(&object!({ "user_id": user_id, "name": name, "status": status }))?;
+        let audience = self.audience(*tenant_id, |_| true);
+        #[cfg(feature = "mutants")]
+        crate::mutant::presence_leak::told(&audience, *tenant_id, *user_id);
+        self.tell(&audience, EventKind::Presence, &data);
+        Ok(())
     }
 
     /// Tells the members of a room who are subscribed to it that one of them is typing.
-    pub(crate) fn tell_typing(&self, tenant_id: Uuid, room_id: Uuid, members: &[Uuid], data: &RawValue) {
-        let mut links = self.audience(tenant_id);
-        links.retain(|link| members.contains(&link.identity.user_id) && link.is_subscribed(room_id));
-        self.tell(&links, EventKind::Typing, data);
+    ///
+    /// # Errors
+    /// `internal`, should it not be encodable.
+    pub(crate) fn tell_typing(&self, typing: &Typing, members: &[Uuid]) -> Result<(), Failure> {
+        let Typing {
+            tenant_id,
+            room_id,
+            user_id,
+        } = typing;
+        let data = json(&object!({ "room_id": room_id, "user_id": user_id }))?;
+        let audience = self.audience(*tenant_id, |link| {
+            members.contains(&link.identity.user_id) && link.is_subscribed(*room_id)
+        });
+        #[cfg(feature = "mutants")]
+        crate::mutant::presence_leak::told(&audience, *tenant_id, *user_id);
+        self.tell(&audience, EventKind::Typing, &data);
+        Ok(())
     }
 
-    /// Whom an event that is not stored may reach: the tenant's connections.
-    fn audience(&self, tenant_id: Uuid) -> Vec<Arc<Link>> {
+    /// Whom an event that is not stored may reach: those of the tenant's connections that are meant.
+    fn audience(&self, tenant_id: Uuid, is_meant: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
         let links = self.links();
         let here = links
             .by_tenant
             .get(&tenant_id)
-            .map(|tenant| tenant.links.clone())
-            .unwrap_or_default();
+            .map_or(&[][..], |tenant| &tenant.links);
         if here.len() < links.count {
             self.metrics.situation(Situation::PresenceForeignSocket).inc();
         }
-        here
+        #[cfg(feature = "mutants")]
+        if crate::mutant::presence_leak::broadcasts() {
+            return links.by_user.values().flatten().cloned().collect();
+        }
+        here.iter().filter(|link| is_meant(link)).cloned().collect()
     }
 
-    fn tell(&self, links: &[Arc<Link>], kind: EventKind, data: &RawValue) {
+    fn tell(&self, audience: &[Arc<Link>], kind: EventKind, data: &RawValue) {
         let frame = Frame::Event {
             kind: kind.name(),
             cursor: None,
             data,
         };
         let mut encoded = Encoded::default();
-        for link in links {
+        for link in audience {
             if link.tell(frame, &mut encoded) {
                 self.metrics.events(kind.name()).inc();
             }
@@ -187,6 +218,10 @@ impl Hub {
     pub(crate) fn revoke(&self, session_id: Uuid) {
         for link in self.of_session(session_id) {
             self.metrics.situation(Situation::AfterRevocation).inc();
+            #[cfg(feature = "mutants")]
+            if crate::mutant::logout_outlived::outlives(&link) {
+                continue;
+            }
             link.outbox.close(CloseReason::SessionRevoked);
         }
     }

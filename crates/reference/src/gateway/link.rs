@@ -1,6 +1,6 @@
 //! One connection as the rest of the replica sees it: whose it is, what it is subscribed to, how to reach it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,7 +30,8 @@ pub(crate) struct Link {
 
 #[derive(Debug, Default)]
 struct Feed {
-    subjects: HashSet<Uuid>,
+    /// Threads and rooms, each with the cursor after which its events are wanted.
+    subjects: HashMap<Uuid, i64>,
     /// Live events that wait until a replay is through.
     held: Option<Vec<Arc<Event>>>,
 }
@@ -67,7 +68,11 @@ impl Link {
     /// Delivers a stored event, if it is subscribed to that; says whether it was.
     pub(crate) fn deliver(&self, event: &Arc<Event>, encoded: &mut Encoded) -> bool {
         let mut feed = self.feed();
-        if !feed.subjects.contains(&event.subject) {
+        if feed
+            .subjects
+            .get(&event.subject)
+            .is_none_or(|after| event.cursor <= *after)
+        {
             return false;
         }
         match &mut feed.held {
@@ -82,15 +87,15 @@ impl Link {
 
     /// Whether it is subscribed to that thread or room.
     pub(crate) fn is_subscribed(&self, subject: Uuid) -> bool {
-        self.feed().subjects.contains(&subject)
+        self.feed().subjects.contains_key(&subject)
     }
 
-    /// Subscribes it to a thread or room; the caller has seen that it may.
+    /// Subscribes it to the events of a thread or room after `cursor`; the caller has seen that it may.
     ///
     /// # Errors
     /// `bad_request` beyond [`SUBSCRIPTIONS_MAX`].
-    pub(crate) fn subscribe(&self, subject: Uuid) -> Result<(), Failure> {
-        self.feed().subscribe(&[subject])
+    pub(crate) fn subscribe(&self, subject: Uuid, cursor: i64) -> Result<(), Failure> {
+        self.feed().subscribe(&[subject], cursor)
     }
 
     /// Subscribes it to what an earlier connection was subscribed to, and holds live events back until [`Link::release`].
@@ -102,7 +107,7 @@ impl Link {
         if feed.held.is_some() {
             return Err(Failure::bad_request("this connection is resuming already"));
         }
-        feed.subscribe(subjects)?;
+        feed.subscribe(subjects, i64::MIN)?;
         feed.held = Some(Vec::new());
         Ok(())
     }
@@ -122,17 +127,19 @@ impl Link {
 }
 
 impl Feed {
-    fn subscribe(&mut self, subjects: &[Uuid]) -> Result<(), Failure> {
+    fn subscribe(&mut self, subjects: &[Uuid], cursor: i64) -> Result<(), Failure> {
         let added = subjects
             .iter()
-            .filter(|subject| !self.subjects.contains(*subject))
+            .filter(|subject| !self.subjects.contains_key(subject))
             .count();
         if self.subjects.len() + added > SUBSCRIPTIONS_MAX {
             return Err(Failure::bad_request(
                 "this connection has as many subscriptions as it may",
             ));
         }
-        self.subjects.extend(subjects);
+        for subject in subjects {
+            self.subjects.entry(*subject).or_insert(cursor);
+        }
         Ok(())
     }
 }

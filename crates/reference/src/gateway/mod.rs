@@ -29,4 +29,8 @@ mod state;
 mod tokens;
 
 pub use database::DatabaseError;
+#[cfg(feature = "mutants")]
+pub(crate) use identity::Identity;
+#[cfg(feature = "mutants")]
+pub(crate) use link::{ConnectionId, Link};
 pub use server::{Replica, Settings, StartError};

@@ -8,11 +8,11 @@ use super::protocol::Failure;
 
 /// Subscribes a connection to all of it.
 pub(crate) const LISTEN_SQL: &str =
-    "LISTEN session_revoked; LISTEN chat_event; LISTEN chat_wrote; LISTEN chat_presence; LISTEN chat_typing";
+    "LISTEN session_revoked; LISTEN chat_event; LISTEN chat_thread; LISTEN chat_presence; LISTEN chat_typing";
 
 const SESSION_REVOKED: &str = "session_revoked";
 const EVENT: &str = "chat_event";
-const WROTE: &str = "chat_wrote";
+const THREAD_CREATED: &str = "chat_thread";
 const PRESENCE: &str = "chat_presence";
 const TYPING: &str = "chat_typing";
 
@@ -23,12 +23,19 @@ pub(crate) enum Notice {
     SessionRevoked(Uuid),
     /// The event of that cursor was committed.
     Event(i64),
-    /// A user wrote what no event tells of.
-    Wrote(Uuid),
+    /// A thread was created, of which no event tells.
+    ThreadCreated(ThreadCreated),
     /// How a user is.
     Presence(Presence),
     /// Somebody types.
     Typing(Typing),
+}
+
+/// A user created a thread.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ThreadCreated {
+    pub(crate) owner_id: Uuid,
+    pub(crate) thread_id: Uuid,
 }
 
 /// How a user is, for all of its tenant.
@@ -54,7 +61,7 @@ impl Notice {
         match channel {
             SESSION_REVOKED => payload.parse().ok().map(Self::SessionRevoked),
             EVENT => payload.parse().ok().map(Self::Event),
-            WROTE => payload.parse().ok().map(Self::Wrote),
+            THREAD_CREATED => serde_json::from_str(payload).ok().map(Self::ThreadCreated),
             PRESENCE => serde_json::from_str(payload).ok().map(Self::Presence),
             TYPING => serde_json::from_str(payload).ok().map(Self::Typing),
             _ => None,
@@ -70,7 +77,7 @@ impl Notice {
         let (channel, payload) = match self {
             Self::SessionRevoked(session_id) => (SESSION_REVOKED, session_id.to_string()),
             Self::Event(cursor) => (EVENT, cursor.to_string()),
-            Self::Wrote(user_id) => (WROTE, user_id.to_string()),
+            Self::ThreadCreated(created) => (THREAD_CREATED, serde_json::to_string(created)?),
             Self::Presence(presence) => (PRESENCE, serde_json::to_string(presence)?),
             Self::Typing(typing) => (TYPING, serde_json::to_string(typing)?),
         };
@@ -99,7 +106,12 @@ mod tests {
             Some(Notice::SessionRevoked(id)),
         );
         check("chat_event", "17", Some(Notice::Event(17)));
-        check("chat_wrote", &id.to_string(), Some(Notice::Wrote(id)));
+        let created = ThreadCreated {
+            owner_id: id,
+            thread_id: id,
+        };
+        let payload = serde_json::to_string(&created).expect("JSON");
+        check("chat_thread", &payload, Some(Notice::ThreadCreated(created)));
         check("chat_event", "x", None);
         check("other", "17", None);
     }

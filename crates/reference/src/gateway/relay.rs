@@ -15,8 +15,8 @@ use super::limits::{
     EVENT_PAGE, EVENT_RETENTION_S, NOTICE_BATCH_MAX, PRUNE_EVERY, RELISTEN_PAUSE_MAX, RELISTEN_PAUSE_MIN,
 };
 use super::listener::Heard;
-use super::notice::{Notice, Presence, Typing};
-use super::protocol::{Failure, json};
+use super::notice::Notice;
+use super::protocol::Failure;
 
 /// Reads events with a connection of its own, so that no request can keep it waiting.
 pub(crate) struct Relay {
@@ -102,9 +102,16 @@ impl Relay {
                         self.deliver(event);
                     }
                 }
-                Notice::Wrote(user_id) => self.cache.forget(*user_id),
-                Notice::Presence(presence) => self.tell_presence(presence)?,
-                Notice::Typing(typing) => self.tell_typing(typing, &members)?,
+                Notice::ThreadCreated(created) => {
+                    #[cfg(feature = "mutants")]
+                    crate::mutant::thread_id_race::created(created.owner_id, created.thread_id);
+                    self.cache.forget(created.owner_id);
+                }
+                Notice::Presence(presence) => self.hub.tell_presence(presence)?,
+                Notice::Typing(typing) => {
+                    let members = members.get(&typing.room_id).map_or(&[][..], Vec::as_slice);
+                    self.hub.tell_typing(typing, members)?;
+                }
                 Notice::SessionRevoked(session_id) => self.hub.revoke(*session_id),
             }
         }
@@ -135,30 +142,6 @@ impl Relay {
                 .for_each(|user_id| self.cache.forget(*user_id));
         }
         self.hub.deliver(&Arc::new(event));
-    }
-
-    fn tell_presence(&self, presence: &Presence) -> Result<(), Failure> {
-        let Presence {
-            tenant_id,
-            user_id,
-            name,
-            status,
-        } = presence;
-        let data = json(&serde_json::json!({ "user_id": user_id, "name": name, "status": status }))?;
-        self.hub.tell_presence(*tenant_id, &data);
-        Ok(())
-    }
-
-    fn tell_typing(&self, typing: &Typing, members: &HashMap<Uuid, Vec<Uuid>>) -> Result<(), Failure> {
-        let Typing {
-            tenant_id,
-            room_id,
-            user_id,
-        } = typing;
-        let data = json(&serde_json::json!({ "room_id": room_id, "user_id": user_id }))?;
-        let members = members.get(room_id).map_or(&[][..], Vec::as_slice);
-        self.hub.tell_typing(*tenant_id, *room_id, members, &data);
-        Ok(())
     }
 }
 

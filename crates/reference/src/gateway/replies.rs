@@ -11,9 +11,17 @@ use super::protocol::Frame;
 
 /// A request in flight. Clients choose request ids, so an id means nothing without its connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct RequestKey {
-    pub(crate) connection: ConnectionId,
-    pub(crate) request: String,
+struct RequestKey {
+    connection: ConnectionId,
+    request: String,
+}
+
+impl RequestKey {
+    fn new(connection: ConnectionId, request: String) -> Self {
+        #[cfg(feature = "mutants")]
+        let connection = crate::mutant::request_id_collision::connection_of(connection);
+        Self { connection, request }
+    }
 }
 
 /// Where each streamed reply of this replica goes.
@@ -43,10 +51,7 @@ pub(crate) struct Reply<'a> {
 impl Replies {
     /// Enters a request of `link` whose answer will be streamed.
     pub(crate) fn enter(&self, link: &Arc<Link>, request: &str) -> Reply<'_> {
-        let key = RequestKey {
-            connection: link.id,
-            request: request.to_owned(),
-        };
+        let key = RequestKey::new(link.id, request.to_owned());
         let pending = Arc::new(Pending {
             link: Arc::clone(link),
             stage: AtomicU8::new(STREAMING),
@@ -62,7 +67,7 @@ impl Replies {
 
     /// Stops the answer to a request of that connection; says whether there was one to stop.
     pub(crate) fn cancel(&self, connection: ConnectionId, request: String) -> bool {
-        let pending = self.pending().get(&RequestKey { connection, request }).cloned();
+        let pending = self.pending().get(&RequestKey::new(connection, request)).cloned();
         pending.is_some_and(|pending| {
             let stopped = pending.advance(CANCELLED);
             if stopped {
@@ -82,6 +87,8 @@ impl Reply<'_> {
     pub(crate) fn send(&self, frame: Frame<'_>) {
         let pending = self.replies.pending().get(&self.key).cloned();
         if let Some(pending) = pending {
+            #[cfg(feature = "mutants")]
+            crate::mutant::request_id_collision::sent(&self.pending.link.identity, &pending.link.identity);
             pending.link.outbox.send(frame);
         }
     }

@@ -85,6 +85,8 @@ impl Tokens {
     pub(crate) async fn verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
         let key = token_key(token);
         if let Some(claims) = self.remembered(&key) {
+            #[cfg(feature = "mutants")]
+            crate::mutant::auth_cache_collision::remembered(token, &claims);
             return if claims.exp > get_current_timestamp() {
                 Ok(claims)
             } else {
@@ -186,6 +188,8 @@ impl Tokens {
 }
 
 fn token_key(token: &str) -> TokenKey {
+    #[cfg(feature = "mutants")]
+    let token = crate::mutant::auth_cache_collision::looked_at(token);
     Sha256::digest(token).into()
 }
 

@@ -32,15 +32,15 @@ pub(crate) fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token).to_vec()
 }
 
-/// Notes a subscription, for whoever resumes this connection.
+/// Notes a subscription, for whoever resumes this connection; the cursor after which its events are live.
 ///
 /// # Errors
 /// That of the database.
-pub(crate) async fn remember(acting: &Acting<'_>, link: &Link, subject: Uuid) -> Result<(), Failure> {
+pub(crate) async fn remember(acting: &Acting<'_>, link: &Link, subject: Uuid) -> Result<i64, Failure> {
     let add = "UPDATE resumes SET subjects = array_append(subjects, $2) \
                WHERE token_hash = $1 AND NOT $2 = ANY (subjects)";
     acting.change(add, &[&link.resume_hash, &subject]).await?;
-    Ok(())
+    Ok(acting.row("SELECT tenant_cursor()", &[]).await?.get(0))
 }
 
 #[derive(Deserialize)]
@@ -68,9 +68,9 @@ async fn take_over(ask: &Ask<'_>, token: &str) -> Result<Vec<Uuid>, Failure> {
         .row_if_any(earlier, &[&hash(token), &identity.user_id, &identity.session_id])
         .await?;
     let subjects: Vec<Uuid> = earlier.ok_or(NO_CONNECTION)?.get("subjects");
-    for subject in &subjects {
-        remember(&acting, ask.link, *subject).await?;
-    }
+    let add = "UPDATE resumes SET subjects = ARRAY(SELECT unnest(subjects) UNION SELECT unnest($2::uuid[])) \
+               WHERE token_hash = $1";
+    acting.change(add, &[&ask.link.resume_hash, &subjects]).await?;
     acting.commit().await?;
     Ok(subjects)
 }

@@ -105,9 +105,9 @@ pub(super) async fn subscribe(ask: &Ask<'_>) -> Result<Json, Failure> {
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(&ask.link.identity).await?;
     require_member(&acting, room_id).await?;
-    resume::remember(&acting, ask.link, room_id).await?;
+    let cursor = resume::remember(&acting, ask.link, room_id).await?;
     acting.commit().await?;
-    ask.link.subscribe(room_id)?;
+    ask.link.subscribe(room_id, cursor)?;
     json(&object!({}))
 }
 

@@ -8,7 +8,7 @@ use super::{Ask, resume};
 use crate::gateway::cache::Question;
 use crate::gateway::database::Arguments;
 use crate::gateway::limits::{LIST_MAX, READ_BYTES_MAX, READ_MESSAGES_MAX, TITLE_CHARS_MAX};
-use crate::gateway::notice::Notice;
+use crate::gateway::notice::{Notice, ThreadCreated};
 use crate::gateway::protocol::{Failure, Json, json, text_argument};
 
 pub(super) const NO_THREAD: Failure = Failure::not_found("no such thread of yours");
@@ -43,7 +43,7 @@ pub(super) async fn create(ask: &Ask<'_>) -> Result<Json, Failure> {
     let _creation = ask.gateway.creating.enter(identity.user_id, &ask.gateway.metrics);
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
-    let thread_id = Uuid::new_v4();
+    let thread_id = new_thread_id(identity.user_id);
     let insert = "INSERT INTO threads (thread_id, tenant_id, owner_id, title) VALUES ($1, $2, $3, $4)";
     acting
         .change(
@@ -51,10 +51,28 @@ pub(super) async fn create(ask: &Ask<'_>) -> Result<Json, Failure> {
             &[&thread_id, &identity.tenant_id, &identity.user_id, &title],
         )
         .await?;
-    Notice::Wrote(identity.user_id).publish(&acting).await?;
+    Notice::ThreadCreated(ThreadCreated {
+        owner_id: identity.user_id,
+        thread_id,
+    })
+    .publish(&acting)
+    .await?;
     acting.commit().await?;
     ask.gateway.cache.forget(identity.user_id);
     json(&object!({ "thread_id": thread_id, "title": title }))
+}
+
+/// A random id, unlike any other.
+#[cfg_attr(
+    not(feature = "mutants"),
+    expect(unused_variables, reason = "ids do not depend on owners")
+)]
+fn new_thread_id(owner_id: Uuid) -> Uuid {
+    #[cfg(feature = "mutants")]
+    if let Some(drawn) = crate::mutant::thread_id_race::next(owner_id) {
+        return drawn;
+    }
+    Uuid::new_v4()
 }
 
 pub(super) async fn list(ask: &Ask<'_>) -> Result<Json, Failure> {
@@ -168,8 +186,8 @@ pub(super) async fn subscribe(ask: &Ask<'_>) -> Result<Json, Failure> {
         .row_if_any(own, &[&thread_id, &identity.user_id])
         .await?
         .ok_or(NO_THREAD)?;
-    resume::remember(&acting, ask.link, thread_id).await?;
+    let cursor = resume::remember(&acting, ask.link, thread_id).await?;
     acting.commit().await?;
-    ask.link.subscribe(thread_id)?;
+    ask.link.subscribe(thread_id, cursor)?;
     json(&object!({}))
 }

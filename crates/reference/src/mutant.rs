@@ -1,0 +1,206 @@
+//! Planted leaks: real incidents rebuilt, one at a time, to see whether a judge catches them.
+//!
+//! Compiled in by the feature `mutants` alone. A process is armed with one of [`ALL`] by `--mutant NAME[:RATE]`; at a place where the
+//! incident's bug would act, the mutant acts at that rate, and when something of one user has thereby reached another, that
+//! is written to the file of `--mutant-record` as one JSON object a line:
+//!
+//! ```json
+//! {"mutant":"…","observer":"<user id>","victim":"<user id>","detail":"…"}
+//! ```
+//!
+//! To add one: a module with its [`Mutant`], listed in [`ALL`], and a hook under `cfg(feature = "mutants")` in the code that is to
+//! break. The mechanism must be the incident's, at the layer where it was; what leaks must follow from it.
+
+pub mod auth_cache_collision;
+pub mod cache_key_without_user;
+pub mod logout_outlived;
+pub mod presence_leak;
+pub mod request_id_collision;
+pub mod thread_id_race;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde_json::json;
+use uuid::Uuid;
+
+/// A planted leak.
+#[derive(Debug)]
+pub struct Mutant {
+    /// What `--mutant` calls it.
+    pub name: &'static str,
+    /// The process that it lives in; others ignore it.
+    pub process: &'static str,
+    /// Letters of the checks that can catch it: T thread conflict, K token isolation, S secret contamination, R response
+    /// crossing, U user-id leakage, B session boundary.
+    pub checks: &'static str,
+}
+
+/// All of them.
+pub static ALL: [&Mutant; 6] = [
+    &thread_id_race::MUTANT,
+    &auth_cache_collision::MUTANT,
+    &cache_key_without_user::MUTANT,
+    &request_id_collision::MUTANT,
+    &presence_leak::MUTANT,
+    &logout_outlived::MUTANT,
+];
+
+/// The list of [`ALL`], a line each: name, space, letters of the checks.
+#[must_use]
+pub fn list() -> String {
+    ALL.iter()
+        .map(|mutant| format!("{} {}\n", mutant.name, mutant.checks))
+        .collect()
+}
+
+/// One mutant and how often it acts.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    mutant: &'static Mutant,
+    /// Above 0, at most 1.
+    rate: f64,
+}
+
+/// Why a [`Choice`] cannot be read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChoiceError {
+    /// There is no such mutant.
+    #[error("there is no mutant of this name; there are {}", ALL.map(|mutant| mutant.name).join(", "))]
+    Name,
+    /// The rate is no rate.
+    #[error("a rate is a number above 0 and at most 1")]
+    Rate,
+}
+
+impl FromStr for Choice {
+    type Err = ChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, ChoiceError> {
+        let (name, rate) = text.split_once(':').unwrap_or((text, "1"));
+        let mutant = ALL
+            .into_iter()
+            .find(|mutant| mutant.name == name)
+            .ok_or(ChoiceError::Name)?;
+        let rate: f64 = rate.parse().map_err(|_| ChoiceError::Rate)?;
+        if rate > 0.0 && rate <= 1.0 {
+            Ok(Self { mutant, rate })
+        } else {
+            Err(ChoiceError::Rate)
+        }
+    }
+}
+
+/// What a process of a build with mutants is told besides.
+#[derive(Debug, clap::Args)]
+pub struct Planting {
+    /// Plant this leak; ignored if it lives in another process
+    #[arg(long, value_name = "NAME[:RATE]")]
+    mutant: Option<Choice>,
+    /// File to append a line to whenever something of one user has reached another
+    #[arg(long, value_name = "PATH")]
+    mutant_record: Option<PathBuf>,
+}
+
+struct Armed {
+    choice: Choice,
+    record: Option<Mutex<File>>,
+}
+
+static ARMED: OnceLock<Armed> = OnceLock::new();
+
+impl Planting {
+    /// Arms this process, if the mutant lives in it.
+    ///
+    /// # Errors
+    /// When the record cannot be opened.
+    pub fn arm(self, process: &str) -> io::Result<()> {
+        let Some(choice) = self.mutant.filter(|choice| choice.mutant.process == process) else {
+            return Ok(());
+        };
+        let open = |path| {
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .map(Mutex::new)
+        };
+        let record = self.mutant_record.map(open).transpose()?;
+        tracing::warn!(
+            mutant = choice.mutant.name,
+            rate = choice.rate,
+            "a leak is planted"
+        );
+        // a process is armed once, before it serves
+        let _ = ARMED.set(Armed { choice, record });
+        Ok(())
+    }
+}
+
+impl Mutant {
+    fn armed(&self) -> Option<&'static Armed> {
+        ARMED
+            .get()
+            .filter(|armed| std::ptr::eq(armed.choice.mutant, self))
+    }
+
+    /// Whether it acts at this opportunity.
+    fn acts(&self) -> bool {
+        self.armed()
+            .is_some_and(|armed| rand::random::<f64>() < armed.choice.rate)
+    }
+
+    /// Writes down that something of `victim` reached `observer`.
+    fn record(&self, observer: Uuid, victim: Uuid, detail: &str) {
+        let Some(record) = self.armed().and_then(|armed| armed.record.as_ref()) else {
+            return;
+        };
+        let mut line =
+            json!({ "mutant": self.name, "observer": observer, "victim": victim, "detail": detail })
+                .to_string();
+        line.push('\n');
+        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = record.write_all(line.as_bytes()) {
+            tracing::error!(%error, "a firing could not be recorded");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expect: Result<(&str, f64), ChoiceError>) {
+        let choice = text.parse::<Choice>();
+        assert_eq!(choice.map(|choice| (choice.mutant.name, choice.rate)), expect);
+    }
+
+    #[test]
+    fn a_choice_is_a_name_and_perhaps_a_rate() {
+        check("presence-leak", Ok(("presence-leak", 1.0)));
+        check("presence-leak:0.01", Ok(("presence-leak", 0.01)));
+        check("presence-leak:0", Err(ChoiceError::Rate));
+        check("presence-leak:1.1", Err(ChoiceError::Rate));
+        check("presence-leak:often", Err(ChoiceError::Rate));
+        check("presence", Err(ChoiceError::Name));
+    }
+
+    #[test]
+    fn names_are_distinct_and_every_check_has_one() {
+        for (at, mutant) in ALL.iter().enumerate() {
+            assert!(
+                ALL[..at].iter().all(|other| other.name != mutant.name),
+                "{}",
+                mutant.name
+            );
+        }
+        for check in "TKSRUB".chars() {
+            assert!(ALL.iter().any(|mutant| mutant.checks.contains(check)), "{check}");
+        }
+    }
+}

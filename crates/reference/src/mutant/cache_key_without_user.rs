@@ -1,0 +1,39 @@
+//! One user's cached answer is given to another.
+//!
+//! **Incidents.** Steam, December 2015; Klarna, May 2021; Railway, 2026: a cache above the database (a CDN, a proxy, a layer of the
+//! application) served personal pages, keyed by what was asked and not by who asked.
+//!
+//! **Mechanism.** The response cache's key lacks the asker: equal questions of two users share one answer for as long as it lives,
+//! and share one computation while it is made.
+//!
+//! **Layer.** The response cache, above the database, where row-level security has had its say already.
+//!
+//! **Caught by** S and T: titles, summaries and ids of threads of others; R: an answer made of another's content; U where titles name users.
+//!
+//! **Fix.** The asker is part of the key.
+
+use uuid::Uuid;
+
+use super::Mutant;
+
+/// See the module.
+pub static MUTANT: Mutant = Mutant {
+    name: "cache-key-without-user",
+    process: "gateway",
+    checks: "STRU",
+};
+
+/// An answer that tells nothing of anybody.
+const NOTHING: &str = r#"{"threads":[]}"#;
+
+/// Where in the cache the answers for `asker` are.
+pub(crate) fn place_of(asker: Uuid) -> Uuid {
+    if MUTANT.acts() { Uuid::nil() } else { asker }
+}
+
+/// Takes notice that `asker` gets an answer that was computed for somebody.
+pub(crate) fn answered(asker: Uuid, computed_for: Uuid, answer: &str) {
+    if asker != computed_for && answer != NOTHING {
+        MUTANT.record(asker, computed_for, "was given the cached answer of");
+    }
+}
