@@ -228,6 +228,19 @@ fn no_other_secret_before_proves_nothing() {
 }
 
 #[test]
+fn only_what_came_after_anothers_secret_is_exposed() {
+    let mut story = Story::empty();
+    story.begin(4);
+    for (user, from) in [(0, 30), (2, 100)] {
+        story.account(user).open(10, conn(user), user, Some(user));
+        story.post(from, user);
+        story.close(from + 20, conn(user), history::CloseCause::ByPlan);
+    }
+    story.end(200);
+    assert_eq!(story.judge().verdict(S).units, 1);
+}
+
+#[test]
 fn a_user_who_never_saw_its_own_secret() {
     let mut story = Story::clean();
     let mine = |fact: &Fact<'_>| match fact {
