@@ -156,3 +156,99 @@ impl Answers {
         self.count = self.by_question.values().map(HashMap::len).sum();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::gateway::protocol::json;
+
+    const ONE: Uuid = Uuid::from_u128(1);
+    const TWO: Uuid = Uuid::from_u128(2);
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn cache(lifetime: Duration) -> (ResponseCache, Arc<Metrics>) {
+        let metrics = Metrics::new();
+        (ResponseCache::new(lifetime, Arc::clone(&metrics)), metrics)
+    }
+
+    fn question() -> Question {
+        Question {
+            op: Op::ThreadFind,
+            arguments: "same".to_owned(),
+        }
+    }
+
+    async fn ask(cache: &ResponseCache, asker: Uuid, answer: u32) -> String {
+        let answered = cache.answer(asker, question(), async || json(&answer)).await;
+        answered.expect("an answer").get().to_owned()
+    }
+
+    #[tokio::test]
+    async fn an_answer_lives_until_its_asker_writes_and_is_nobody_elses() {
+        let (cache, metrics) = cache(LONG);
+        assert_eq!(ask(&cache, ONE, 1).await, "1");
+        assert_eq!(ask(&cache, ONE, 2).await, "1");
+        assert_eq!(metrics.situation(Situation::CacheEqualArguments).get(), 0);
+        assert_eq!(ask(&cache, TWO, 3).await, "3");
+        assert_eq!(metrics.situation(Situation::CacheEqualArguments).get(), 1);
+        cache.forget(TWO);
+        assert_eq!(ask(&cache, ONE, 4).await, "1");
+        cache.forget(ONE);
+        assert_eq!(ask(&cache, ONE, 5).await, "5");
+    }
+
+    #[tokio::test]
+    async fn an_answer_expires() {
+        let (cache, _) = cache(Duration::ZERO);
+        assert_eq!(ask(&cache, ONE, 1).await, "1");
+        assert_eq!(ask(&cache, ONE, 2).await, "2");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_not_kept() {
+        let (cache, _) = cache(LONG);
+        let failed = cache
+            .answer(ONE, question(), async || Err(Failure::INTERNAL))
+            .await;
+        assert_eq!(
+            failed.map(|answer| answer.get().to_owned()),
+            Err(Failure::INTERNAL)
+        );
+        assert_eq!(ask(&cache, ONE, 1).await, "1");
+    }
+
+    #[tokio::test]
+    async fn who_waits_shares_one_computation_but_not_one_begun_before_a_write() {
+        let (cache, metrics) = cache(LONG);
+        let (computed, gate) = (AtomicU32::new(0), Notify::new());
+        let slow = || async {
+            computed.fetch_add(1, Ordering::Relaxed);
+            gate.notified().await;
+            json(&"before")
+        };
+        let write_and_ask = async {
+            cache.forget(ONE);
+            let answer = ask(&cache, ONE, 7).await;
+            gate.notify_one();
+            answer
+        };
+        let (first, second, after) = tokio::join!(
+            biased;
+            cache.answer(ONE, question(), slow),
+            cache.answer(ONE, question(), slow),
+            write_and_ask,
+        );
+        for answer in [first, second] {
+            assert_eq!(answer.expect("an answer").get(), "\"before\"");
+        }
+        assert_eq!(after, "7");
+        assert_eq!(computed.into_inner(), 1);
+        assert_eq!(metrics.situation(Situation::SingleFlightShared).get(), 1);
+        // what was begun before the write is not kept
+        assert_eq!(ask(&cache, ONE, 8).await, "7");
+    }
+}

@@ -127,3 +127,71 @@ impl Pending {
             .is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::gateway::identity::Identity;
+    use crate::gateway::outbox::{Outgoing, outbox};
+    use crate::gateway::protocol::Dialect;
+
+    fn link(id: u64) -> (Arc<Link>, Outgoing) {
+        let user_id = Uuid::from_u128(id.into());
+        let identity = Identity {
+            user_id,
+            tenant_id: Uuid::nil(),
+            session_id: user_id,
+        };
+        let (outbox, outgoing) = outbox(Dialect::V2);
+        (
+            Arc::new(Link::new(ConnectionId(id), identity, outbox, Vec::new())),
+            outgoing,
+        )
+    }
+
+    fn received(outgoing: &mut Outgoing) -> Vec<String> {
+        let mut batch = Vec::new();
+        outgoing.take_now(&mut batch, 10);
+        batch.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn equal_request_ids_are_told_apart_by_connection() {
+        let replies = Replies::default();
+        let ((one, mut to_one), (two, mut to_two)) = (link(1), link(2));
+        let (first, second) = (replies.enter(&one, "same"), replies.enter(&two, "same"));
+        first.send(Frame::Delta {
+            re: "same",
+            n: 0,
+            text: "for one",
+        });
+        assert_eq!(second.end().map(|link| link.id), Some(ConnectionId(2)));
+        first.send(Frame::Delta {
+            re: "same",
+            n: 1,
+            text: "still for one",
+        });
+        assert_eq!(received(&mut to_one).len(), 2);
+        assert_eq!(received(&mut to_two), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_cancelled_or_finished_but_not_both() {
+        let replies = Replies::default();
+        let (one, _outgoing) = link(1);
+        let reply = replies.enter(&one, "r");
+        assert!(!replies.cancel(ConnectionId(2), "r".to_owned()));
+        assert!(replies.cancel(ConnectionId(1), "r".to_owned()));
+        assert!(!replies.cancel(ConnectionId(1), "r".to_owned()));
+        reply.cancelled().await;
+        assert!(!reply.finish());
+        drop(reply);
+        let reply = replies.enter(&one, "r");
+        assert!(reply.finish());
+        assert!(!replies.cancel(ConnectionId(1), "r".to_owned()));
+        drop(reply);
+        assert!(!replies.cancel(ConnectionId(1), "r".to_owned()));
+    }
+}

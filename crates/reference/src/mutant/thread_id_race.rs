@@ -52,17 +52,17 @@ fn drawn() -> MutexGuard<'static, Drawn> {
     DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The id of `owner_id`'s new thread, if it is drawn from the replica's own generator.
-pub(crate) fn next(owner_id: Uuid) -> Option<Uuid> {
+/// The id of `owner_id`'s new thread: drawn from the replica's own generator instead of being `random`.
+pub(crate) fn instead_of(random: Uuid, owner_id: Uuid) -> Uuid {
     if !MUTANT.acts() {
-        return None;
+        return random;
     }
     let mut drawn = drawn();
     let mut bytes = [0; 16];
     drawn.generator.fill_bytes(&mut bytes);
     let thread_id = Builder::from_random_bytes(bytes).into_uuid();
     drawn.here.insert(thread_id, owner_id);
-    Some(thread_id)
+    thread_id
 }
 
 /// Takes notice that a thread was created, here or at another replica.

@@ -190,3 +190,34 @@ async fn thread_events_reach_the_owners_subscribed_connections() {
     );
     assert_eq!(unsubscribed.all_until_now().await, Vec::<Value>::new());
 }
+
+#[tokio::test]
+async fn old_events_and_resume_tokens_are_forgotten() {
+    let stack = Stack::start().await;
+    let (_, _, mut client) = stack.enter("one", "red", 0).await;
+    let room_id = client.room("kitchen").await;
+    for body in ["old", "new"] {
+        client
+            .ok("room.post", json!({ "room_id": room_id, "body": body }))
+            .await;
+        if body == "old" {
+            let mut root = stack.cluster.connect("root").await;
+            for table in ["events", "resumes"] {
+                let age = format!("update {table} set created_at = now() - interval '2 hours'");
+                sqlx::Executor::execute(&mut root, sqlx::AssertSqlSafe(age))
+                    .await
+                    .expect("they age");
+            }
+        }
+    }
+    let mut gateway = stack.cluster.connect("gateway").await;
+    let prune = "select prune_chat(make_interval(secs => 3600))";
+    sqlx::Executor::execute(&mut gateway, prune)
+        .await
+        .expect("the gateway may do this");
+    let mut audit = stack.cluster.connect("audit").await;
+    let left = "select (select string_agg(data, ' ') from events), (select count(*) from resumes)";
+    let (events, resumes): (String, i64) = sqlx::query_as(left).fetch_one(&mut audit).await.expect("a row");
+    assert!(events.contains("new") && !events.contains("old"), "{events}");
+    assert_eq!(resumes, 0);
+}

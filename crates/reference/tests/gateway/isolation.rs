@@ -172,6 +172,20 @@ async fn look_ups_of_a_tenant_share_queries() {
 }
 
 #[tokio::test]
+async fn equal_questions_share_a_computation() {
+    let stack = Stack::start().await;
+    let (_, _, mut client) = stack.enter("one", "red", 0).await;
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(client.request("thread.list", json!({})).await);
+    }
+    for id in ids {
+        assert_eq!(client.answer(&id).await[0]["ok"], json!({ "threads": [] }));
+    }
+    assert!(stack.situation("single_flight_shared").await > 0.0);
+}
+
+#[tokio::test]
 async fn one_reads_ones_own_writes_through_the_cache() {
     let stack = Stack::start_with(&["--cache-ttl-ms", "60000"]).await;
     let (account, _, mut here) = stack.enter("one", "red", 0).await;

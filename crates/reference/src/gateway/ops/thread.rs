@@ -43,7 +43,9 @@ pub(super) async fn create(ask: &Ask<'_>) -> Result<Json, Failure> {
     let _creation = ask.gateway.creating.enter(identity.user_id, &ask.gateway.metrics);
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
-    let thread_id = new_thread_id(identity.user_id);
+    let thread_id = Uuid::new_v4();
+    #[cfg(feature = "mutants")]
+    let thread_id = crate::mutant::thread_id_race::instead_of(thread_id, identity.user_id);
     let insert = "INSERT INTO threads (thread_id, tenant_id, owner_id, title) VALUES ($1, $2, $3, $4)";
     acting
         .change(
@@ -60,19 +62,6 @@ pub(super) async fn create(ask: &Ask<'_>) -> Result<Json, Failure> {
     acting.commit().await?;
     ask.gateway.cache.forget(identity.user_id);
     json(&object!({ "thread_id": thread_id, "title": title }))
-}
-
-/// A random id, unlike any other.
-#[cfg_attr(
-    not(feature = "mutants"),
-    expect(unused_variables, reason = "ids do not depend on owners")
-)]
-fn new_thread_id(owner_id: Uuid) -> Uuid {
-    #[cfg(feature = "mutants")]
-    if let Some(drawn) = crate::mutant::thread_id_race::next(owner_id) {
-        return drawn;
-    }
-    Uuid::new_v4()
 }
 
 pub(super) async fn list(ask: &Ask<'_>) -> Result<Json, Failure> {
