@@ -8,6 +8,7 @@
 mod boundary;
 mod forge;
 mod lure;
+mod note;
 mod response;
 mod secret;
 mod thread;
@@ -127,6 +128,7 @@ impl VirtualUser {
         }
         self.probe_anonymous(socket).await;
         self.await_presence(socket);
+        self.await_note(socket);
     }
 
     /// A stranger and a peer, as far as there are any.
@@ -189,7 +191,7 @@ impl VirtualUser {
             self.post(&socket, &thread, None).await;
         }
         if self.person.room.is_some() {
-            self.post_room(&socket, None).await;
+            self.post_with_note(&socket).await;
         }
         socket
             .call(Request::new(Action::Presence).with(Slot::Status, "provoked"))

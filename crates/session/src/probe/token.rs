@@ -1,6 +1,5 @@
 //! K: forged tokens, tokens of sessions that ended, and another's token inside a message.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use futures_util::StreamExt;
@@ -38,6 +37,13 @@ struct Forgery {
     victim: Option<Login>,
     forged: Vec<Forged>,
     lure: Lure,
+}
+
+/// What is presented at one door.
+struct Hand<'a> {
+    forgery: &'a Forgery,
+    door: Replica,
+    forged: Vec<&'a Forged>,
 }
 
 /// What became of a token that was presented.
@@ -155,35 +161,56 @@ impl VirtualUser {
 
     /// A good token, the forgeries, the tokens that these were made from, the forgeries again, and the tokens again.
     async fn probe_door(&self, forgery: &Forgery, door: Replica, share: Share) {
-        let mine: Vec<_> = forgery
-            .forged
-            .iter()
-            .skip(share.first)
-            .step_by(share.of)
-            .collect();
+        let forged = forgery.forged.iter().skip(share.first).step_by(share.of);
+        let hand = Hand {
+            forgery,
+            door,
+            forged: forged.collect(),
+        };
         let before = self.enters(&forgery.main, door).await;
-        let cold = self.present_all(forgery, door, &mine).await;
-        let between = self.both_enter(forgery, door).await;
-        let visits = forgery.lure.take_visits();
-        self.tried_forged(
+        let between = self.play_hand(&hand, before, "unseen there before").await;
+        self.play_hand(&hand, between, "right after the good one").await;
+    }
+
+    /// Presents all of a hand, then the tokens that it was made from; whether these were accepted.
+    async fn play_hand(&self, hand: &Hand<'_>, before: bool, when: &str) -> bool {
+        let Hand {
+            forgery,
             door,
-            &mine,
-            cold,
-            (before, between),
-            &visits,
-            "unseen there before",
-        );
-        let warm = self.present_all(forgery, door, &mine).await;
-        let after = self.both_enter(forgery, door).await;
+            forged,
+        } = hand;
+        let presented = forged.iter().map(|forged| async {
+            let user = match (&forgery.victim, forged.as_victim) {
+                (Some(victim), true) => victim.line.user,
+                _ => self.person.user,
+            };
+            self.present(&forgery.own, &forged.token, user, *door).await
+        });
+        let presented: Vec<_> = stream::iter(presented)
+            .buffered(FORGERIES_AT_ONCE)
+            .collect()
+            .await;
+        let after = self.both_enter(forgery, *door).await;
         let visits = forgery.lure.take_visits();
-        self.tried_forged(
-            door,
-            &mine,
-            warm,
-            (between, after),
-            &visits,
-            "right after the good one",
-        );
+        for (forged, mut presented) in forged.iter().zip(presented) {
+            if let Some(url) = forged.lure.as_ref().filter(|url| visits.contains(*url)) {
+                presented.result = ProbeResult::Accepted;
+                presented.detail.push_str(&format!("; {url} was fetched"));
+            }
+            let victim = forgery.victim.as_ref().filter(|_| forged.as_victim);
+            self.tried(Tried {
+                check: Check::Token,
+                name: forged.name,
+                victim: victim.map(|victim| victim.line.user),
+                replica: *door,
+                conn: Some(presented.conn),
+                controls: (before, after),
+                result: presented.result,
+                detail: format!("{when}: {}", presented.detail),
+                during: presented.during,
+            });
+        }
+        after
     }
 
     async fn both_enter(&self, forgery: &Forgery, door: Replica) -> bool {
@@ -221,20 +248,6 @@ impl VirtualUser {
         let answer = who_am_i(&socket, user_id).await;
         socket.close().await;
         answer.values.get(Slot::User) == Some(user_id)
-    }
-
-    async fn present_all(&self, forgery: &Forgery, door: Replica, mine: &[&Forged]) -> Vec<Presented> {
-        let presented = mine.iter().map(|forged| async {
-            let user = match (&forgery.victim, forged.as_victim) {
-                (Some(victim), true) => victim.line.user,
-                _ => self.person.user,
-            };
-            self.present(&forgery.own, &forged.token, user, door).await
-        });
-        stream::iter(presented)
-            .buffered(FORGERIES_AT_ONCE)
-            .collect()
-            .await
     }
 
     /// Presents a token that must be refused and claims to be `claimed`'s; what comes is recorded as of the session of
@@ -314,38 +327,6 @@ impl VirtualUser {
         match people.into_iter().find(|user| is(*user)) {
             Some(user) => format!("let in as user {}", user.0),
             None => "let in as nobody that is known".to_owned(),
-        }
-    }
-
-    fn tried_forged(
-        &self,
-        replica: Replica,
-        mine: &[&Forged],
-        presented: Vec<Presented>,
-        controls: (bool, bool),
-        visits: &BTreeSet<String>,
-        when: &str,
-    ) {
-        for (forged, presented) in mine.iter().zip(presented) {
-            let visited = forged.lure.as_ref().filter(|url| visits.contains(*url));
-            let (result, detail) = match visited {
-                Some(url) => (
-                    ProbeResult::Accepted,
-                    format!("{}; {url} was fetched", presented.detail),
-                ),
-                None => (presented.result, presented.detail),
-            };
-            self.tried(Tried {
-                check: Check::Token,
-                name: forged.name,
-                victim: self.victims().next().filter(|_| forged.as_victim),
-                replica,
-                conn: Some(presented.conn),
-                controls,
-                result,
-                detail: format!("{when}: {detail}"),
-                during: presented.during,
-            });
         }
     }
 

@@ -69,7 +69,11 @@ impl VirtualUser {
         let Some(peers) = self.worker.board.user_id(peer) else {
             return;
         };
-        for awaited in self.awaited.borrow_mut().iter_mut() {
+        let mut awaited = self.awaited.borrow_mut();
+        let presences = awaited
+            .iter_mut()
+            .filter(|awaited| awaited.tried.check == Check::UserId);
+        for awaited in presences {
             if let Some([_, after]) = &mut awaited.controls {
                 *after = socket.watch(peers);
             }
