@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use history::Step;
 
 pub use chat::{Chat, Envelope};
-pub use template::{Missing, Slot, Template, Values};
+pub use template::{Missing, Slot, Template, TemplateError, Values};
 
 /// One protocol message.
 #[derive(Clone, Debug, PartialEq)]

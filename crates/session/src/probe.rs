@@ -21,6 +21,7 @@ use std::time::Duration;
 use history::{At, Audience, Check, Conn, Fact, Interval, Outcome, Probe, ProbeResult, Replica, User};
 use isolation::canary::Datum;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::codec::Slot;
 use crate::profile::Action;
@@ -31,6 +32,8 @@ use crate::user::VirtualUser;
 const PROBERS: u32 = 48;
 /// How long a push to oneself may take before the probes that wait for it are lost.
 const SENTINEL_WAIT: Duration = Duration::from_secs(1);
+/// How long all controls that are pushes may take, after the sentinel.
+const CONTROL_WAIT: Duration = Duration::from_secs(1);
 
 /// A probe that ended.
 #[derive(Debug)]
@@ -206,8 +209,10 @@ impl VirtualUser {
             .call(Request::new(Action::Presence).with(Slot::Status, "echoed"))
             .await;
         let sentinel = self.sentinel(&socket).await;
+        let deadline = Instant::now() + CONTROL_WAIT;
         for awaited in self.awaited.take() {
-            let tried = awaited.decide(self.worker.clock.now(), sentinel).await;
+            let mut tried = awaited.decide(sentinel, deadline).await;
+            tried.during.to = self.worker.clock.now();
             self.tried(tried);
         }
     }
@@ -231,15 +236,14 @@ impl VirtualUser {
 }
 
 impl Awaited {
-    async fn decide(self, now: At, sentinel: bool) -> Tried {
+    async fn decide(self, sentinel: bool, deadline: Instant) -> Tried {
         let Self {
             mut tried,
             mut push,
             controls,
         } = self;
-        tried.during.to = now;
         if let Some([mut before, after]) = controls {
-            let after = tokio::time::timeout(SENTINEL_WAIT, after).await;
+            let after = tokio::time::timeout_at(deadline, after).await;
             tried.controls = (before.try_recv().is_ok(), matches!(after, Ok(Ok(_))));
         }
         if push.try_recv().is_ok() {
@@ -342,7 +346,7 @@ mod tests {
             (false, false, ProbeResult::Lost),
         ] {
             let (awaited, _sender) = awaited(pushed);
-            assert_eq!(awaited.decide(At(9), sentinel).await.result, expect);
+            assert_eq!(awaited.decide(sentinel, Instant::now()).await.result, expect);
         }
     }
 }

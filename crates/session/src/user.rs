@@ -39,8 +39,17 @@ pub(crate) struct VirtualUser {
     newest_in_room: Cell<u64>,
     /// When its second session ended.
     pub(crate) second_end: Cell<Option<At>>,
+    /// What that session could do before its end.
+    pub(crate) second_before: Cell<Before>,
     /// Probes that pushes will decide.
     pub(crate) awaited: RefCell<Vec<Awaited>>,
+}
+
+/// What a session could do: the control of what it must not be able to do after its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) http: bool,
+    pub(crate) refresh: bool,
 }
 
 /// A session and its connection.
@@ -80,6 +89,7 @@ impl VirtualUser {
             newest: Cell::default(),
             newest_in_room: Cell::default(),
             second_end: Cell::default(),
+            second_before: Cell::default(),
             awaited: RefCell::default(),
         }
     }

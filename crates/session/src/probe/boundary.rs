@@ -17,6 +17,9 @@ use crate::user::VirtualUser;
 
 /// Beyond the target's grace: what is sent then is surely late.
 const MARGIN: Duration = Duration::from_millis(50);
+/// How long to wait for a session's end and the grace after it; a service that gives longer lives than it was asked for
+/// would be waited for in vain.
+const END_WAIT: Duration = Duration::from_secs(5);
 
 /// What an attack over an upgrade or HTTP came to.
 struct Attempted {
@@ -88,9 +91,14 @@ impl VirtualUser {
         let (Some(live), Some(own)) = (self.main.login(), self.main.socket()) else {
             return;
         };
-        let late = At(ended.0 + nanoseconds(self.worker.target.profile.revocation_grace + MARGIN));
-        tokio::time::sleep_until(self.worker.clock.instant(late).into()).await;
         let names = names(end);
+        let late = At(ended.0 + nanoseconds(self.worker.target.profile.revocation_grace + MARGIN));
+        let now = self.worker.clock.now();
+        if Duration::from_nanos(late.since(now)) > END_WAIT {
+            let wait_ms = late.since(now) / 1_000_000;
+            return self.tried_boundary(names[0], never_ends(&socket, wait_ms, now), (true, true));
+        }
+        tokio::time::sleep_until(self.worker.clock.instant(late).into()).await;
         let answer = self.ask_late(&socket).await;
         let controls = (true, own.call(Request::new(Action::WhoAmI)).await.is_ok());
         self.tried_boundary(names[0], answer, controls);
@@ -102,7 +110,10 @@ impl VirtualUser {
         let controls = (true, self.can_enter(&live, holder.replica, dialect).await);
         self.tried_boundary(names[1], attempt, controls);
         let answer = self.desk.me_as(&old.line, Some(&token), true).await;
-        let controls = (true, self.desk.me(&live, false).await.is_ok());
+        let controls = (
+            self.second_before.get().http,
+            self.desk.me(&live, false).await.is_ok(),
+        );
         self.tried_boundary(names[2], over_http(&old, answer), controls);
         if end != SessionEnd::Expiry {
             self.refresh_late(names[3], &old).await;
@@ -149,7 +160,7 @@ impl VirtualUser {
             detail: answer.reason,
             during: answer.during,
         };
-        let controls = (true, self.renew_first_session().await);
+        let controls = (self.second_before.get().refresh, self.renew_first_session().await);
         self.tried_boundary(name, attempt, controls);
     }
 
@@ -264,6 +275,17 @@ fn over_http(login: &Login, answer: HttpAnswer) -> Attempted {
         result,
         detail,
         during: answer.during,
+    }
+}
+
+fn never_ends(socket: &Socket, wait_ms: u64, now: At) -> Attempted {
+    let holder = socket.holder();
+    Attempted {
+        replica: holder.replica,
+        conn: holder.conn,
+        result: ProbeResult::Lost,
+        detail: format!("the session would end in {wait_ms} ms only, longer than is waited for"),
+        during: Interval { from: now, to: now },
     }
 }
 

@@ -15,8 +15,6 @@ const POSTS: u32 = 8;
 /// Request ids that are set aside, so that an attacker's own are none of the victim's.
 const ASIDE: u32 = 1_000;
 
-const NAME: &str = "cancelling by another's request id";
-
 impl VirtualUser {
     /// Users in even places post, under the ids that all have at the begin of a phase; those in odd places cancel
     /// by these ids.
@@ -37,11 +35,13 @@ impl VirtualUser {
             };
             if answer.outcome == Outcome::Fail("cancelled".to_owned()) {
                 let attacker = User(self.person.user.0 + 1);
-                let detail = "a reply ended that its user had not cancelled";
-                let result = ProbeResult::Accepted;
                 self.tried_by(
                     attacker,
-                    self.cancelled(socket, self.person.user, (true, true), result, detail, from),
+                    Tried {
+                        result: ProbeResult::Accepted,
+                        detail: "a reply ended that its user had not cancelled".to_owned(),
+                        ..self.refused_to_cancel(socket, self.person.user, from)
+                    },
                 );
             }
         }
@@ -68,29 +68,25 @@ impl VirtualUser {
             }
         }
         let after = self.cancel_own(socket, thread).await;
-        let detail = "nothing of that id to cancel here";
-        self.tried(self.cancelled(socket, victim, (before, after), result, detail, from));
+        self.tried(Tried {
+            controls: (before, after),
+            result,
+            ..self.refused_to_cancel(socket, victim, from)
+        });
     }
 
-    fn cancelled(
-        &self,
-        socket: &Socket,
-        victim: User,
-        controls: (bool, bool),
-        result: ProbeResult,
-        detail: &str,
-        from: At,
-    ) -> Tried {
+    /// What ends now and is as it should be.
+    fn refused_to_cancel(&self, socket: &Socket, victim: User, from: At) -> Tried {
         let (holder, to) = (socket.holder(), self.worker.clock.now());
         Tried {
             check: Check::Response,
-            name: NAME,
+            name: "cancelling by another's request id",
             victim: Some(victim),
             replica: holder.replica,
             conn: Some(holder.conn),
-            controls,
-            result,
-            detail: detail.to_owned(),
+            controls: (true, true),
+            result: ProbeResult::Refused,
+            detail: "nothing of that id to cancel here".to_owned(),
             during: Interval { from, to },
         }
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use history::{BoundaryKind, Check, Fact, Interval, ProbeResult, Replica};
 
-use super::VirtualUser;
+use super::{Before, VirtualUser};
 use crate::codec::Slot;
 use crate::http::Line;
 use crate::login::Login;
@@ -37,6 +37,10 @@ impl VirtualUser {
         };
         *self.second.socket.borrow_mut() = Some(Rc::clone(&socket));
         self.listen(&socket).await;
+        let http = self.desk.me(&login, false).await.is_ok();
+        // after a refresh, the short life that was asked for would be no more
+        let refresh = end != SessionEnd::Expiry && self.desk.renew(&login).await;
+        self.second_before.set(Before { http, refresh });
         self.end_session(end, &login).await;
     }
 

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -26,6 +28,8 @@ pub(crate) enum Manner {
     SameForAll,
     /// As [`Self::SameForAll`], and serves a connection only when the one before it has ended.
     OneByOne,
+    /// Breaks off in the middle of its first message.
+    CutsOff,
 }
 
 /// The one id that it gives to everything.
@@ -35,6 +39,7 @@ const ONE_ID: &str = "00000000-0000-4000-8000-000000000001";
 pub(crate) struct Servers {
     pub(crate) auth: String,
     pub(crate) gateway: String,
+    posts: Arc<AtomicU32>,
     _runtime: Runtime,
 }
 
@@ -44,41 +49,57 @@ impl Servers {
             .worker_threads(1)
             .enable_all()
             .build()
-            .unwrap();
+            .expect("loopback works");
+        let posts = Arc::new(AtomicU32::new(0));
         let (auth, gateway) = runtime.block_on(async {
             let (auth, gateway) = (bind().await, bind().await);
-            let addresses = (auth.local_addr().unwrap(), gateway.local_addr().unwrap());
+            let addresses = (
+                auth.local_addr().expect("loopback works"),
+                gateway.local_addr().expect("loopback works"),
+            );
             tokio::spawn(serve_auth(auth));
-            tokio::spawn(serve_gateway(gateway, manner));
+            tokio::spawn(serve_gateway(gateway, manner, Arc::clone(&posts)));
             addresses
         });
         Self {
             auth: format!("http://{auth}"),
             gateway: gateway.to_string(),
+            posts,
             _runtime: runtime,
         }
     }
 
+    /// Blocks until the gateway has been sent so many posts, at most for ten seconds.
+    pub(crate) fn wait_for_posts(&self, count: u32) {
+        for _ in 0..1_000 {
+            if self.posts.load(Ordering::Relaxed) >= count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("fewer than {count} posts came");
+    }
+
     /// An address where nothing listens.
     pub(crate) fn nowhere() -> SocketAddr {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback works");
+        listener.local_addr().expect("loopback works")
     }
 }
 
 async fn bind() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.unwrap()
+    TcpListener::bind("127.0.0.1:0").await.expect("loopback works")
 }
 
 /// Registers anybody and gives everybody a token of its own.
 async fn serve_auth(listener: TcpListener) {
-    let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = Arc::new(AtomicU32::new(0));
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(serve_http(stream, Arc::clone(&count)));
     }
 }
 
-async fn serve_http(stream: TcpStream, count: Arc<std::sync::atomic::AtomicU32>) {
+async fn serve_http(stream: TcpStream, count: Arc<AtomicU32>) {
     let mut stream = BufReader::new(stream);
     loop {
         let (mut path, mut length, mut line) = (String::new(), 0, String::new());
@@ -91,12 +112,12 @@ async fn serve_http(stream: TcpStream, count: Arc<std::sync::atomic::AtomicU32>)
                 path = line.split(' ').nth(1).unwrap_or_default().to_owned();
             }
             if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
+                length = value.trim().parse().expect("loopback works");
             }
         }
         let mut body = vec![0; length];
-        stream.read_exact(&mut body).await.unwrap();
-        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        stream.read_exact(&mut body).await.expect("loopback works");
+        let number = count.fetch_add(1, Ordering::Relaxed);
         let id = format!("00000000-0000-4000-9000-{number:012}");
         let answer = match path.as_str() {
             "/logout" => json!({}),
@@ -115,18 +136,18 @@ async fn serve_http(stream: TcpStream, count: Arc<std::sync::atomic::AtomicU32>)
     }
 }
 
-async fn serve_gateway(listener: TcpListener, manner: Manner) {
+async fn serve_gateway(listener: TcpListener, manner: Manner, posts: Arc<AtomicU32>) {
     let turn = Arc::new(Mutex::new(()));
     while let Ok((stream, _)) = listener.accept().await {
-        let turn = Arc::clone(&turn);
+        let (turn, posts) = (Arc::clone(&turn), Arc::clone(&posts));
         tokio::spawn(async move {
             let guard = turn.lock().await;
             if manner == Manner::OneByOne {
-                serve_socket(stream, manner).await;
+                serve_socket(stream, manner, &posts).await;
                 drop(guard);
             } else {
                 drop(guard);
-                serve_socket(stream, manner).await;
+                serve_socket(stream, manner, &posts).await;
             }
         });
     }
@@ -145,12 +166,17 @@ fn subprotocol(
     Ok(response)
 }
 
-async fn serve_socket(stream: TcpStream, manner: Manner) {
+async fn serve_socket(stream: TcpStream, manner: Manner, posts: &AtomicU32) {
     let Ok(mut socket) = accept_hdr_async(stream, subprotocol).await else {
         return;
     };
     if manner == Manner::Closes {
         let _ = socket.close(None).await;
+        return;
+    }
+    if manner == Manner::CutsOff {
+        // a text frame of 32 bytes, of which 12 come
+        let _ = socket.get_mut().write_all(b"\x81\x20{\"ev\":\"cut o").await;
         return;
     }
     if manner != Manner::Silent {
@@ -162,6 +188,7 @@ async fn serve_socket(stream: TcpStream, manner: Manner) {
         let Ok(request) = serde_json::from_str::<Value>(text) else {
             continue;
         };
+        posts.fetch_add(u32::from(request["op"] == "message.post"), Ordering::Relaxed);
         for answer in answers(&request, manner) {
             if socket.send(Message::text(answer.to_string())).await.is_err() {
                 return;
@@ -173,7 +200,7 @@ async fn serve_socket(stream: TcpStream, manner: Manner) {
 fn answers(request: &Value, manner: Manner) -> Vec<Value> {
     let id = &request["id"];
     match manner {
-        Manner::Silent | Manner::Closes => Vec::new(),
+        Manner::Silent | Manner::Closes | Manner::CutsOff => Vec::new(),
         Manner::Errors => vec![json!({"re": id, "err": {"code": "internal", "message": "no"}})],
         Manner::SameForAll | Manner::OneByOne if request["op"] == "message.post" => vec![
             json!({"re": id, "ack": {"thread_id": ONE_ID, "seq": 1}}),
