@@ -26,7 +26,7 @@ enum Throughput {
     BytesDecimal(u64),
     Bits(u64),
     Elements(u64),
-    ElementsAndBytes { elements: u64, bytes: u64 },
+    ElementsAndBytes { bytes: u64 },
 }
 
 /// `estimates.json` of criterion.
@@ -146,7 +146,7 @@ fn row(named: &Named, estimates: &Estimates) -> [String; 4] {
         Some(
             Throughput::Bytes(bytes)
             | Throughput::BytesDecimal(bytes)
-            | Throughput::ElementsAndBytes { bytes, .. },
+            | Throughput::ElementsAndBytes { bytes },
         ) => {
             format!("{:.1} MB/s", per_s(bytes) / 1e6)
         }

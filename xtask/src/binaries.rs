@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::Message;
@@ -14,6 +14,27 @@ use crate::workspace;
 /// The binaries of one build.
 #[derive(Debug)]
 pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
+
+/// A leak that can be planted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Mutant {
+    pub(crate) name: String,
+    /// Letters of the checks that must catch it.
+    pub(crate) checks: String,
+}
+
+impl Mutant {
+    /// Reads `NAME LETTERS`.
+    fn read(line: &str) -> Result<Self> {
+        let (name, checks) = line
+            .split_once(' ')
+            .with_context(|| format!("`{line}` is not `NAME CHECKS`"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            checks: checks.trim().to_owned(),
+        })
+    }
+}
 
 /// Which build of the reference services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +85,22 @@ impl Binaries {
             .get(name)
             .map(PathBuf::as_path)
             .with_context(|| format!("the reference package has no binary `{name}`"))
+    }
+
+    /// The leaks that this build can plant, as its gateway lists them.
+    pub(crate) fn mutants(&self) -> Result<Vec<Mutant>> {
+        let output = Command::new(self.path("gateway")?)
+            .arg("--list-mutants")
+            .output()
+            .context("cannot run the gateway")?;
+        if !output.status.success() {
+            bail!(
+                "the gateway cannot list its mutants: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        let text = String::from_utf8(output.stdout).context("the gateway's list of mutants is no text")?;
+        text.lines().map(Mutant::read).collect()
     }
 
     /// All of them, by name.

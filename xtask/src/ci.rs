@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::cli::CiArgs;
+use crate::cli::{CiArgs, usage};
 use crate::exit::Exit;
 use crate::screen::{self, Paint};
 use step::{Step, Task};
@@ -17,6 +17,9 @@ pub(crate) fn run(args: &CiArgs) -> Result<Exit> {
     let selected =
         |step: &Step| args.only.is_empty() || args.only.iter().any(|only| step.name.contains(only));
     let steps: Vec<Step> = steps().into_iter().filter(selected).collect();
+    if steps.is_empty() {
+        usage("ci", "--only: no step is named like that; --list names them").exit();
+    }
     if args.list {
         for step in &steps {
             screen::print(step.name)?;

@@ -1,9 +1,12 @@
 //! What a user can type.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use services::PostgresSource;
 
 /// Do many users at once stay apart, and are they served fairly and fast?
 #[derive(Debug, Parser)]
@@ -69,8 +72,8 @@ pub(crate) struct E2eArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub(crate) duration: Duration,
 
-    /// Posts per second over all users, on a fixed schedule and timed from the intended start
-    /// [default: chosen by the plan]
+    /// Ops per second over all users, on a schedule of their own and timed from the intended start
+    /// [default: each user asks again as soon as it was answered]
     #[arg(long, value_name = "PER_SECOND", value_parser = parse_rate)]
     pub(crate) rate: Option<f64>,
 
@@ -114,10 +117,16 @@ pub(crate) struct E2eArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) keep: u32,
 
-    /// An existing PostgreSQL, as a role that may create databases and roles; the run's database is dropped after it
-    /// [default: a private cluster]
-    #[arg(long, value_name = "URL", env = "CROSSTALK_POSTGRES", hide_env_values = true)]
-    pub(crate) postgres: Option<String>,
+    /// Where PostgreSQL comes from: `any` installed one or else a fetched one, `fetch`, a folder with its binaries, or
+    /// the URL of a server whose role may create databases and roles (what a run makes there, it drops)
+    #[arg(
+        long,
+        value_name = "WHERE",
+        env = "CROSSTALK_POSTGRES",
+        default_value = "any",
+        hide_env_values = true
+    )]
+    pub(crate) postgres: PostgresSource,
 }
 
 /// Users and tenants are numbered in 20 bits of a canary.
@@ -198,6 +207,14 @@ pub(crate) struct CiArgs {
     pub(crate) list: bool,
 }
 
+/// A usage error of a command, printed and coded (2) as clap does its own.
+pub(crate) fn usage(command: &str, message: impl Display) -> clap::Error {
+    let mut whole = Cli::command();
+    let own = whole.find_subcommand_mut(command).cloned().unwrap_or(whole);
+    own.bin_name(format!("cargo xtask {command}"))
+        .error(ErrorKind::ValueValidation, message)
+}
+
 /// A number with a unit: `250ms`, `1.5s`, `2m`; at least a millisecond, at most an hour.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     const LONGEST: f64 = 3_600.0;
@@ -233,8 +250,6 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

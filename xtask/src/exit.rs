@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use serde::{Serialize, Serializer};
+
 /// How a command ended. The order of variants is the order of precedence: the first that holds is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
@@ -45,9 +47,28 @@ impl Exit {
         }
     }
 
+    /// One word for people.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Done => "VALID",
+            Self::Violated => "VIOLATED",
+            Self::Breach => "BREACH",
+            Self::Unknown => "UNKNOWN",
+            Self::NotStarted => "NOT STARTED",
+            Self::Interrupted(_) => "INTERRUPTED",
+            Self::Error => "ERROR",
+        }
+    }
+
     /// What both come to: the worse.
     pub(crate) fn and(self, other: Self) -> Self {
         self.min(other)
+    }
+}
+
+impl Serialize for Exit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.code())
     }
 }
 

@@ -1,20 +1,33 @@
-//! The Crosstalk commands.
+//! The Crosstalk commands: composes plan, start, drive, audit, judge and report, and turns what came of them into an
+//! exit code. All that is judged or measured is in the crates; here is what a user types and reads.
 
+mod archive;
+mod audit;
 mod bench;
 mod binaries;
 mod ci;
 mod cli;
+mod doctor;
+mod drill;
+mod e2e;
 mod exit;
 mod interrupt;
+mod judge;
+mod operator;
 mod progress;
 mod report;
 mod run_dir;
 mod screen;
+mod settings;
+mod stack;
 mod tidy;
+mod trial;
 mod workspace;
 
+use std::future::Future;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
 use cli::{Cli, Command};
@@ -22,10 +35,13 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::E2e(args) => block_on(e2e::run(&args)),
+        Command::Judge(args) => judge::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Doctor(args) => block_on(doctor::run(&args)),
         Command::Ci(args) => ci::run(&args),
         Command::Tidy => tidy::run(),
-        _ => Ok(Exit::Done),
+        Command::Guard => return services::guard::run(),
     };
     match outcome {
         Ok(exit) => exit.into(),
@@ -34,4 +50,15 @@ fn main() -> ExitCode {
             Exit::Error.into()
         }
     }
+}
+
+/// Runs a command on a runtime of its own, whose other thread hears signals while this one is busy.
+fn block_on(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    runtime
+        .context("cannot start the async runtime")?
+        .block_on(command)
 }

@@ -21,6 +21,7 @@ pub(crate) struct Paint {
 
 impl Paint {
     /// No colour at all.
+    #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { colour: false };
 
     /// Colour on a terminal, unless `NO_COLOR` is set to anything.

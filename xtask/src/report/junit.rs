@@ -6,15 +6,16 @@ use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
-use super::model::{Check, Finding, Gate, GateState, Report, State};
-use super::terminal::remark;
+use isolation::State;
+
+use super::model::{CheckReport, Finding, Gate, GateState, Report};
+use super::terminal::{remark, user};
 
 /// The whole file.
 pub(crate) fn render(report: &Report) -> Result<String> {
     let mut junit = quick_junit::Report::new("crosstalk");
-    let total = report.run.total_ms.map(Duration::from_millis);
-    if let Some(total) = total {
-        junit.set_time(total);
+    if let Some(us) = report.performance.total_us {
+        junit.set_time(Duration::from_micros(us));
     }
     let started = i64::try_from(report.run.started_unix_ms)
         .ok()
@@ -29,8 +30,8 @@ pub(crate) fn render(report: &Report) -> Result<String> {
     ] {
         checks.add_property(Property::new(name, value));
     }
-    let findings = &report.findings.shown;
-    checks.add_test_cases(report.checks.iter().map(|one| check(one, findings)));
+    let findings = &report.isolation.findings;
+    checks.add_test_cases(report.isolation.checks.iter().map(|one| check(one, findings)));
     let mut gates = TestSuite::new("gates");
     gates.add_test_cases(report.gates.iter().map(gate));
     junit.add_test_suites([checks, gates]);
@@ -38,23 +39,26 @@ pub(crate) fn render(report: &Report) -> Result<String> {
 }
 
 /// Violated is a failure; unknown is an error, since nothing was shown.
-fn check(check: &Check, findings: &[Finding]) -> TestCase {
-    let status = match check.state {
+fn check(check: &CheckReport, findings: &[Finding]) -> TestCase {
+    let status = match check.verdict.state {
         State::Valid => TestCaseStatus::success(),
-        State::NotApplicable => skipped(&check.verdict),
-        State::Violated => failed(NonSuccessKind::Failure, "violated", &check.verdict),
-        State::Unknown => failed(NonSuccessKind::Error, "unknown", &check.verdict),
+        State::NotApplicable => skipped(&check.text),
+        State::Violated => failed(NonSuccessKind::Failure, "violated", &check.text),
+        State::Unknown => failed(NonSuccessKind::Error, "unknown", &check.text),
     };
-    let mut case = TestCase::new(format!("{} {}", check.letter, check.name), status);
+    let mut case = TestCase::new(format!("{} {}", check.letter, check.verdict.check.name()), status);
     case.set_classname("isolation");
-    let mut lines = vec![check.verdict.clone()];
-    lines.extend(check.reasons.iter().cloned());
-    lines.extend(
-        findings
-            .iter()
-            .filter(|finding| finding.check == check.letter)
-            .map(|finding| finding.what.clone()),
-    );
+    let mut lines = vec![check.text.clone()];
+    let found = findings
+        .iter()
+        .filter(|finding| finding.check == check.verdict.check);
+    lines.extend(found.map(|finding| {
+        let (observer, victim) = (user(Some(finding.observer)), user(finding.victim));
+        format!(
+            "{}: {}; observer {observer}, victim {victim}",
+            finding.kind, finding.detail
+        )
+    }));
     case.set_system_out(lines.join("\n"));
     case
 }
@@ -82,4 +86,93 @@ fn failed(kind: NonSuccessKind, class: &str, message: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_type(class).set_message(message);
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn suites_and_cases() {
+        let xml = render(&sample::report(&sample::violated())).unwrap();
+        insta::assert_snapshot!(xml, @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="crosstalk" tests="16" skipped="0" failures="5" errors="1" timestamp="2026-01-02T03:04:05.000+00:00" time="4.310">
+            <testsuite name="isolation" tests="6" skipped="0" errors="1" failures="1">
+                <properties>
+                    <property name="seed" value="42"/>
+                    <property name="repeat" value="cargo xtask e2e --seed 42"/>
+                </properties>
+                <testcase name="T thread conflict" classname="isolation">
+                    <system-out>T valid: 0 violations in 48,210 overlapping creates and foreign-thread probes, 612 units (connection x phase x round). If units leak independently at one rate, it is below 0.49 % (95 %). 26 of 26 denied paths refused. Not covered: timing.</system-out>
+                </testcase>
+                <testcase name="K token isolation" classname="isolation">
+                    <system-out>K valid: 0 violations in 48,210 identities read back, 612 units (connection x phase x round). If units leak independently at one rate, it is below 0.49 % (95 %). 26 of 26 denied paths refused. Not covered: timing.</system-out>
+                </testcase>
+                <testcase name="S secret contamination" classname="isolation">
+                    <failure message="S violated: 1 violation in 48,210 frames, 612 units (connection x phase x round). 26 of 26 denied paths refused. Not covered: timing." type="violated"/>
+                    <system-out>S violated: 1 violation in 48,210 frames, 612 units (connection x phase x round). 26 of 26 denied paths refused. Not covered: timing.
+        foreign secret: a message&apos;s body, told to nobody but its owner; observer user 3, victim user 7</system-out>
+                </testcase>
+                <testcase name="R response crossing" classname="isolation">
+                    <error message="R unknown: the required situation cancelled_reply never occurred. 0 violations in 0 nonce-checked replies, 0 units (connection x phase x round). 26 of 26 denied paths refused. Weakest required situation: cancelled_reply, 118 times, below 2.5 %. Not covered: timing." type="unknown"/>
+                    <system-out>R unknown: the required situation cancelled_reply never occurred. 0 violations in 0 nonce-checked replies, 0 units (connection x phase x round). 26 of 26 denied paths refused. Weakest required situation: cancelled_reply, 118 times, below 2.5 %. Not covered: timing.</system-out>
+                </testcase>
+                <testcase name="U user-id leakage" classname="isolation">
+                    <system-out>U valid: 0 violations in 48,210 frames, 612 units (connection x phase x round). If units leak independently at one rate, it is below 0.49 % (95 %). 26 of 26 denied paths refused. Not covered: timing.</system-out>
+                </testcase>
+                <testcase name="B session boundary" classname="isolation">
+                    <system-out>B valid: 0 violations in 48,210 opportunities after the end, 612 units (connection x phase x round). If units leak independently at one rate, it is below 0.49 % (95 %). 26 of 26 denied paths refused. Not covered: timing.</system-out>
+                </testcase>
+            </testsuite>
+            <testsuite name="gates" tests="10" skipped="0" errors="0" failures="4">
+                <testcase name="violations == 0" classname="gates">
+                    <failure message="2" type="breach"/>
+                    <system-out>2</system-out>
+                </testcase>
+                <testcase name="lost_acks == 0" classname="gates">
+                    <failure message="1" type="breach"/>
+                    <system-out>1</system-out>
+                </testcase>
+                <testcase name="latency_mean &lt; 5s" classname="gates">
+                    <system-out>4.12ms</system-out>
+                </testcase>
+                <testcase name="throughput &gt; 2/s" classname="gates">
+                    <system-out>402/s</system-out>
+                </testcase>
+                <testcase name="fairness &gt; 0.7" classname="gates">
+                    <system-out>0.984</system-out>
+                </testcase>
+                <testcase name="round_spread &lt; 50%" classname="gates">
+                    <system-out>1.90%</system-out>
+                </testcase>
+                <testcase name="users_without_success == 0" classname="gates">
+                    <failure message="1" type="breach"/>
+                    <system-out>1</system-out>
+                </testcase>
+                <testcase name="db_success &gt;= 80%" classname="gates">
+                    <system-out>100%</system-out>
+                </testcase>
+                <testcase name="total &lt; 30s" classname="gates">
+                    <system-out>4.31s</system-out>
+                </testcase>
+                <testcase name="latency_p99 &lt; 5ms" classname="gates">
+                    <failure message="22.0ms" type="breach"/>
+                    <system-out>22.0ms</system-out>
+                </testcase>
+            </testsuite>
+        </testsuites>
+        "#);
+    }
+
+    #[test]
+    fn it_is_read_back_as_written() {
+        for judged in [sample::valid(), sample::violated(), sample::empty()] {
+            let report = sample::report(&judged);
+            let read = quick_junit::Report::deserialize_from_str(&render(&report).unwrap()).unwrap();
+            assert_eq!(read.test_suites.len(), 2);
+            assert_eq!(read.tests, report.isolation.checks.len() + report.gates.len());
+        }
+    }
 }

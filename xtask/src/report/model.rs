@@ -2,10 +2,18 @@
 //!
 //! `docs/report.md` documents it for readers; a test keeps the two in step. Fields are only ever added within a version.
 
+use history::{Check, User};
+use isolation::{CheckVerdict, Excerpt, LostAcks, ProbeCount, Residue, Situation, State};
+use perf::Performance;
 use serde::Serialize;
+
+use crate::exit::Exit;
 
 /// Raised when a field changes its meaning or goes.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// Outside of the claim.
+pub(crate) const NOT_COVERED: &str = "timing, hashes, images, encryption";
 
 /// Everything that is known of a run once it is judged.
 #[derive(Clone, Debug, Serialize)]
@@ -14,52 +22,21 @@ pub(crate) struct Report {
     /// Version of Crosstalk.
     pub(crate) crosstalk: &'static str,
     /// The process's exit code.
-    pub(crate) exit_code: u8,
-    /// The isolation verdict over all checks; `None` if that plane was not selected.
+    #[serde(rename = "exit_code")]
+    pub(crate) exit: Exit,
+    /// Over all checks; `None` if isolation was not selected and nothing was found.
     pub(crate) verdict: Option<State>,
     pub(crate) run: Run,
-    /// The six, in the order T K S R U B; empty if the plane was not selected.
-    pub(crate) checks: Vec<Check>,
-    pub(crate) findings: Findings,
-    pub(crate) counts: Counts,
-    pub(crate) situations: Vec<Situation>,
-    /// `None` if nothing was measured.
-    pub(crate) performance: Option<Performance>,
-    pub(crate) pools: Vec<Pool>,
+    pub(crate) isolation: Isolation,
+    pub(crate) performance: Performance,
     pub(crate) gates: Vec<Gate>,
-    /// Where the time went, in order.
-    pub(crate) stages: Vec<Stage>,
     /// What made the run less than whole, in words.
     pub(crate) problems: Vec<String>,
     /// What the set-up was, in words.
     pub(crate) notes: Vec<String>,
-    /// Outside of the claim.
-    pub(crate) not_covered: Vec<&'static str>,
     /// What the drill for a planted leak found; `None` without one.
     pub(crate) drill: Option<Drill>,
     pub(crate) files: Files,
-}
-
-/// Three-valued, and the fourth for what does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum State {
-    Valid,
-    Unknown,
-    Violated,
-    NotApplicable,
-}
-
-impl State {
-    /// As people read it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Unknown => "unknown",
-            Self::Violated => "violated",
-            Self::NotApplicable => "not applicable",
-        }
-    }
 }
 
 /// Which run it was.
@@ -69,7 +46,6 @@ pub(crate) struct Run {
     pub(crate) number: u32,
     pub(crate) seed: u64,
     pub(crate) started_unix_ms: u64,
-    pub(crate) total_ms: Option<u64>,
     pub(crate) interrupted: bool,
     pub(crate) target: String,
     pub(crate) users: u32,
@@ -80,153 +56,105 @@ pub(crate) struct Run {
     pub(crate) repeat: String,
 }
 
-/// One of the six checks.
+/// What the judge says.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Check {
-    /// T, K, S, R, U or B.
-    pub(crate) letter: char,
-    pub(crate) name: &'static str,
-    pub(crate) state: State,
-    /// The verdict in words, with its exposures and its bound.
-    pub(crate) verdict: String,
-    /// Why it is not valid, one reason each; empty if it is.
-    pub(crate) reasons: Vec<String>,
+pub(crate) struct Isolation {
+    /// The six, in the order T K S R U B; empty if the plane was not selected.
+    pub(crate) checks: Vec<CheckReport>,
+    /// Distinct violations of all checks, those not kept as findings included.
+    pub(crate) violations: u64,
+    /// With their evidence, in the order of the checks.
+    pub(crate) findings: Vec<Finding>,
+    /// Acknowledged messages that the database does not hold; `None` without a whole audit.
+    pub(crate) lost_acks: Option<LostAcks>,
+    /// Canaries of earlier runs.
+    pub(crate) residue: Residue,
+    /// Inbound bytes that looked encoded and could not be opened.
+    pub(crate) opaque_bytes: u64,
+    /// Messages of which the codec understood nothing.
+    pub(crate) undecodable: u64,
+    pub(crate) situations: Vec<Situation>,
+    pub(crate) probes: ProbeCount,
+    /// Checkouts of the stressed pools that were examined for what the last borrower left.
+    pub(crate) hygiene_checked: u64,
+    /// What was found there; each is a violation.
+    pub(crate) hygiene_findings: Vec<String>,
+    /// Outside of the claim.
+    pub(crate) not_covered: &'static str,
 }
 
-/// What was found.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Findings {
-    /// How many there were.
-    pub(crate) total: u64,
-    /// The first of them, with their evidence.
-    pub(crate) shown: Vec<Finding>,
+/// One of the six checks.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CheckReport {
+    /// T, K, S, R, U or B.
+    pub(crate) letter: char,
+    /// The verdict in words, with its exposures and its bound.
+    pub(crate) text: String,
+    #[serde(flatten)]
+    pub(crate) verdict: CheckVerdict,
 }
 
 /// One finding with its evidence.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
-    pub(crate) check: char,
-    /// What was seen, in words.
-    pub(crate) what: String,
+    pub(crate) check: Check,
+    /// What kind of violation.
+    pub(crate) kind: String,
+    /// What it was, in words.
+    pub(crate) detail: String,
     /// Who saw it.
-    pub(crate) observer: Option<u32>,
-    /// Whose it was.
-    pub(crate) victim: Option<u32>,
-    /// The op over which it came.
-    pub(crate) op: Option<String>,
+    pub(crate) observer: User,
+    /// Whose it was; `None` if that cannot be told.
+    pub(crate) victim: Option<User>,
+    /// The attempt over which it came.
+    pub(crate) op: Option<u64>,
     pub(crate) connection: Option<u32>,
     /// Microseconds since the run began.
     pub(crate) at_us: u64,
-    /// Where it stands in the history: worker and index.
-    pub(crate) place: Option<[u64; 2]>,
-    /// How it was spelt: plain, base64, reversed.
-    pub(crate) encoding: Option<String>,
-    /// Where in the frame.
+    /// Worker whose history shows it, and which of its events.
+    pub(crate) worker: u16,
+    pub(crate) event: u64,
+    /// How it was written there: `plain`, or the decodings that led to it.
+    pub(crate) encoding: String,
+    /// How often it was seen.
+    pub(crate) count: u64,
+    /// Where in the frame, as a JSON pointer.
     pub(crate) pointer: Option<String>,
-    /// The bytes around it, unprintable ones escaped.
-    pub(crate) excerpt: Option<String>,
+    /// The text around it, fit to be printed, and which bytes of that are the leak.
+    pub(crate) excerpt: Option<Excerpt>,
+    /// The service's id of the observer.
+    pub(crate) observer_id: Option<String>,
+    /// And of the victim.
+    pub(crate) victim_id: Option<String>,
     /// The last steps of the observer before it, oldest first.
-    pub(crate) observer_steps: Vec<String>,
+    pub(crate) observer_steps: Vec<Step>,
     /// And those of the victim.
-    pub(crate) victim_steps: Vec<String>,
+    pub(crate) victim_steps: Vec<Step>,
 }
 
-/// What was counted beside the verdicts.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Counts {
-    /// Acknowledged messages that the database does not hold; `None` without an audit.
-    pub(crate) lost_acks: Option<u64>,
-    /// Events that an entitled receiver never got.
-    pub(crate) lost_deliveries: Option<u64>,
-    /// Canaries of earlier runs.
-    pub(crate) residue: u64,
-    /// Inbound bytes that no decoder could open.
-    pub(crate) opaque_bytes: u64,
-}
-
-/// A situation that the checks need, and how often it arose.
+/// Something that a user did.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Situation {
-    pub(crate) name: String,
-    pub(crate) count: u64,
-    /// Letters of the checks that need it.
-    pub(crate) required_by: Vec<char>,
-}
-
-/// How fast and how fairly.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Performance {
-    /// Ops that were acknowledged.
-    pub(crate) ops_ok: u64,
-    /// Ops that failed or were never answered.
-    pub(crate) ops_not_ok: u64,
-    pub(crate) latency_us: Option<Latency>,
-    /// Messages per second, of the worst round.
-    pub(crate) throughput_per_s: Option<f64>,
-    /// Messages per second, round by round.
-    pub(crate) rounds_per_s: Vec<f64>,
-    /// How far the rounds lie apart, in percent.
-    pub(crate) round_spread_percent: Option<f64>,
-    /// The lower of the next two.
-    pub(crate) fairness: Option<f64>,
-    pub(crate) fairness_throughput: Option<f64>,
-    pub(crate) fairness_latency: Option<f64>,
-    /// Users without a single success.
-    pub(crate) starved: Vec<u32>,
-    /// TCP, upgrade, first authenticated reply.
-    pub(crate) connect_us: Option<Latency>,
-    /// Burst makespan over n times the solo latency: 1 is one after the other.
-    pub(crate) serialisation: Option<f64>,
-}
-
-/// A distribution, in microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Latency {
-    pub(crate) count: u64,
-    pub(crate) mean: f64,
-    pub(crate) min: f64,
-    pub(crate) median: f64,
-    pub(crate) p90: f64,
-    pub(crate) p99: f64,
-    pub(crate) p999: f64,
-    pub(crate) max: f64,
-}
-
-/// A connection pool.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Pool {
-    pub(crate) label: String,
-    /// Ours, under stress and gated; or a service's own.
-    pub(crate) stress: bool,
-    pub(crate) size: u32,
-    pub(crate) in_flight_max: u32,
-    pub(crate) ok: u64,
-    pub(crate) failed: u64,
-    pub(crate) timeouts: u64,
-    /// p50, p99, max.
-    pub(crate) wait_us: Option<[u64; 3]>,
-    /// p50, p99, max.
-    pub(crate) hold_us: Option<[u64; 3]>,
-    /// Connection-time used over available, in percent.
-    pub(crate) efficiency_percent: Option<f64>,
-    pub(crate) hygiene_checked: u64,
-    pub(crate) hygiene_findings: Vec<String>,
+pub(crate) struct Step {
+    /// Microseconds since the run began.
+    pub(crate) at_us: u64,
+    /// In words.
+    pub(crate) what: String,
 }
 
 /// A threshold and what came of it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Gate {
-    /// As written.
+    /// As `NAME OP NUMBER[UNIT]`.
     pub(crate) gate: String,
-    /// Of the floor, which is always on.
-    pub(crate) floor: bool,
     pub(crate) outcome: GateState,
     /// What was measured, as people read it.
     pub(crate) figure: Option<String>,
+    /// What was measured: microseconds, per second, a fraction or a count, as the figure says.
+    pub(crate) value: Option<f64>,
     /// Why it is unknown or was not run.
     pub(crate) reason: Option<String>,
-    /// Looser than the floor, because the user said so.
-    pub(crate) loosened: bool,
+    /// The floor that it replaces and is looser than, because the user said so.
+    pub(crate) loosened: Option<String>,
 }
 
 /// What came of a gate.
@@ -251,20 +179,14 @@ impl GateState {
     }
 }
 
-/// A stretch of the run.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Stage {
-    pub(crate) name: String,
-    pub(crate) took_ms: u64,
-}
-
 /// A planted leak: what its own record says, and what the judge says.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Drill {
+    /// As `--mutant` named it.
     pub(crate) mutant: String,
     /// How often it fired, by its own record.
     pub(crate) fired: u64,
-    /// Letters of the violated checks.
+    /// Letters of the checks that are violated.
     pub(crate) caught_by: Vec<char>,
     /// Whether a finding names an observer and a victim that the record names together.
     pub(crate) matched: bool,
@@ -272,10 +194,10 @@ pub(crate) struct Drill {
     pub(crate) summary: String,
 }
 
-/// Where things are; paths as seen from where the command was started.
+/// Where things are; the folder as seen from where the command was started.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Files {
     pub(crate) dir: String,
-    /// Of the folder: report.json, junit.xml and the like, as far as they were written.
+    /// In that folder.
     pub(crate) names: Vec<&'static str>,
 }

@@ -2,8 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::model::{Finding, Gate, GateState, Latency, Pool, Report, State};
-use super::units::{count, counted, time_ms, time_us, wrap};
+use history::{PoolFigures, User};
+use isolation::State;
+use perf::{Performance, Spread};
+
+use super::model::{Finding, Gate, GateState, Report};
+use super::units::{count, counted, rate, share, time_us, wrap};
+use crate::exit::Exit;
 use crate::screen::Paint;
 
 /// Characters a line has at most, where words allow it.
@@ -20,9 +25,9 @@ pub(crate) fn render(report: &Report, paint: Paint) -> String {
     screen.headline(report);
     screen.checks(report);
     screen.findings(report);
-    screen.performance(report);
-    screen.pools(report);
-    screen.gates(report);
+    screen.performance(&report.performance);
+    screen.pools(&report.performance.pools);
+    screen.gates(&report.gates);
     screen.remarks(report);
     screen.end(report);
     screen.text
@@ -30,16 +35,22 @@ pub(crate) fn render(report: &Report, paint: Paint) -> String {
 
 /// The first line: what came of it, in a few words.
 pub(crate) fn headline(report: &Report) -> String {
-    let valid = report
-        .checks
-        .iter()
-        .filter(|check| check.state == State::Valid)
-        .count();
-    let applicable = report
-        .checks
-        .iter()
-        .filter(|check| check.state != State::NotApplicable)
-        .count();
+    let mut parts = Vec::new();
+    let checks = &report.isolation.checks;
+    if !checks.is_empty() {
+        let valid = checks
+            .iter()
+            .filter(|check| check.verdict.state == State::Valid)
+            .count();
+        let applicable = checks
+            .iter()
+            .filter(|check| check.verdict.state != State::NotApplicable)
+            .count();
+        parts.push(format!("{valid} of {applicable} checks valid"));
+    }
+    if report.isolation.violations > 0 {
+        parts.push(counted(report.isolation.violations, "violation"));
+    }
     let met = report
         .gates
         .iter()
@@ -50,38 +61,13 @@ pub(crate) fn headline(report: &Report) -> String {
         .iter()
         .filter(|gate| gate.outcome != GateState::NotRun)
         .count();
-    let mut parts = Vec::new();
-    if report.verdict.is_some() {
-        parts.push(format!("{valid} of {applicable} checks valid"));
-    }
     parts.push(format!("{met} of {run} gates met"));
-    if report.findings.total > 0 {
-        parts.push(counted(report.findings.total, "finding"));
-    }
-    parts.extend(report.run.total_ms.map(time_ms));
+    parts.extend(report.performance.total_us.map(|us| time_us(us as f64)));
     if report.run.interrupted {
         parts.push("interrupted".to_owned());
     }
-    let loosened = report
-        .gates
-        .iter()
-        .filter(|gate| gate.loosened)
-        .map(|gate| gate.gate.as_str());
-    parts.extend(loosened.map(|gate| format!("loosened: {gate}")));
-    format!("{}: {}", outcome(report), parts.join(", "))
-}
-
-/// One word for the exit code.
-fn outcome(report: &Report) -> &'static str {
-    match report.exit_code {
-        0 => "VALID",
-        10 => "VIOLATED",
-        11 => "BREACH",
-        12 => "UNKNOWN",
-        13 => "NOT STARTED",
-        130 | 143 => "INTERRUPTED",
-        _ => "ERROR",
-    }
+    parts.extend(report.gates.iter().filter_map(|gate| gate.loosened.clone()));
+    format!("{}: {}", report.exit.word(), parts.join(", "))
 }
 
 struct Screen {
@@ -93,15 +79,15 @@ impl Screen {
     fn headline(&mut self, report: &Report) {
         let headline = headline(report);
         let (word, rest) = headline.split_once(':').unwrap_or((&headline, ""));
-        let word = match report.exit_code {
-            0 => self.paint.good(word),
-            12 | 130 | 143 => self.paint.doubt(word),
+        let painted = match report.exit {
+            Exit::Done => self.paint.good(word),
+            Exit::Unknown | Exit::Interrupted(_) => self.paint.doubt(word),
             _ => self.paint.bad(word),
         };
+        self.line(&wrap(&format!("{word}:{rest}"), 2, WIDTH).replacen(word, &painted, 1));
         let run = &report.run;
-        self.line(&format!("{word}:{}", wrap(rest, 2, WIDTH)));
         let asked = format!(
-            "{} in {} on {}, {}, seed {}, run {}",
+            "{} in {} on {}, {}, seed {}, run {:07x}",
             counted(run.users.into(), "user"),
             counted(run.tenants.into(), "tenant"),
             run.target,
@@ -113,70 +99,71 @@ impl Screen {
     }
 
     fn checks(&mut self, report: &Report) {
-        if report.checks.is_empty() {
+        if report.isolation.checks.is_empty() {
             return;
         }
         self.heading("Isolation");
-        for check in &report.checks {
-            let state = match check.state {
-                State::Valid => self.paint.good(check.state.name()),
-                State::Violated => self.paint.bad(check.state.name()),
-                State::Unknown | State::NotApplicable => self.paint.doubt(check.state.name()),
+        for check in &report.isolation.checks {
+            let state = check.verdict.state.to_string();
+            let painted = match check.verdict.state {
+                State::Valid => self.paint.good(&state),
+                State::Violated => self.paint.bad(&state),
+                State::Unknown | State::NotApplicable => self.paint.doubt(&state),
             };
-            let prefix = format!("{} {}", check.letter, check.state.name());
-            let rest = check.verdict.strip_prefix(&prefix).unwrap_or(&check.verdict);
-            let wrapped = wrap(&format!("{prefix}{rest}"), 4, WIDTH);
-            let painted = wrapped.replacen(&prefix, &format!("{} {state}", check.letter), 1);
-            self.line(&format!("  {painted}"));
-            for reason in &check.reasons {
-                self.line(&format!("      - {}", wrap(reason, 8, WIDTH)));
-            }
+            let text = wrap(&check.text, 4, WIDTH).replacen(&state, &painted, 1);
+            self.line(&format!("  {text}"));
         }
     }
 
     fn findings(&mut self, report: &Report) {
-        if report.findings.total == 0 {
+        let isolation = &report.isolation;
+        if isolation.violations == 0 {
             return;
         }
         self.heading("Findings");
-        for (index, finding) in report.findings.shown.iter().take(FINDINGS_SHOWN).enumerate() {
+        for finding in &isolation.hygiene_findings {
+            let finding = format!("- left on a pooled connection by its last borrower: {finding}");
+            self.line(&format!("  {}", self.paint.bad(&wrap(&finding, 4, WIDTH))));
+        }
+        for (index, finding) in isolation.findings.iter().take(FINDINGS_SHOWN).enumerate() {
             self.finding(index + 1, finding);
         }
-        let shown = report.findings.shown.len().min(FINDINGS_SHOWN) as u64;
-        if report.findings.total > shown {
-            let more = count(report.findings.total - shown);
+        let kept = isolation.findings.len();
+        if kept > FINDINGS_SHOWN {
             self.line(&format!(
-                "  and {more} more; report.json has the first {}",
-                report.findings.shown.len()
+                "  and {} more in report.json",
+                count((kept - FINDINGS_SHOWN) as u64)
             ));
         }
     }
 
     fn finding(&mut self, number: usize, finding: &Finding) {
-        let user =
-            |user: Option<u32>| user.map_or("nobody in particular".to_owned(), |user| format!("user {user}"));
-        let what = format!("{number}. {} {}", finding.check, finding.what);
+        let what = format!(
+            "{number}. {} {}: {}",
+            finding.check.letter(),
+            finding.kind,
+            finding.detail
+        );
         self.line(&format!("  {}", self.paint.bad(&wrap(&what, 5, WIDTH))));
         let mut seen = format!(
             "observer {}, victim {}",
-            user(finding.observer),
+            user(Some(finding.observer)),
             user(finding.victim)
         );
         for (name, value) in [
-            ("op", finding.op.clone()),
+            ("op", finding.op.map(op)),
             (
                 "connection",
                 finding.connection.map(|connection| connection.to_string()),
             ),
             ("at", Some(time_us(finding.at_us as f64))),
+            ("pointer", finding.pointer.clone()),
+            ("encoding", Some(finding.encoding.clone())),
+            ("seen", Some(counted(finding.count, "time"))),
             (
                 "history",
-                finding
-                    .place
-                    .map(|[worker, index]| format!("worker {worker} event {index}")),
+                Some(format!("worker {} event {}", finding.worker, finding.event)),
             ),
-            ("encoding", finding.encoding.clone()),
-            ("pointer", finding.pointer.clone()),
         ] {
             if let Some(value) = value {
                 let _ = write!(seen, ", {name} {value}");
@@ -184,7 +171,12 @@ impl Screen {
         }
         self.line(&format!("     {}", wrap(&seen, 5, WIDTH)));
         if let Some(excerpt) = &finding.excerpt {
-            self.line(&format!("     | {}", wrap(excerpt, 7, WIDTH)));
+            let mut text = excerpt.text.clone();
+            if let Some(leak) = excerpt.highlight.clone() {
+                let painted = self.paint.bad(&text[leak.clone()]);
+                text.replace_range(leak, &painted);
+            }
+            self.line(&format!("     | {}", wrap(&text, 7, WIDTH)));
         }
         for (who, steps) in [
             ("observer", &finding.observer_steps),
@@ -194,93 +186,69 @@ impl Screen {
                 self.line(&format!("     last steps of the {who}:"));
             }
             for step in steps {
-                self.line(&format!("       {}", wrap(step, 9, WIDTH)));
+                let step = format!("{:>8}  {}", time_us(step.at_us as f64), step.what);
+                self.line(&format!("     {}", wrap(&step, 15, WIDTH)));
             }
         }
     }
 
-    fn performance(&mut self, report: &Report) {
-        let Some(performance) = &report.performance else {
+    fn performance(&mut self, performance: &Performance) {
+        if performance.users_without_success.is_none() && performance.connect_us.is_none() {
             return;
-        };
+        }
         self.heading("Performance");
         let none = || "no sample".to_owned();
+        let outcomes = &performance.outcomes;
         let ops = format!(
-            "{} ok, {} not",
-            counted(performance.ops_ok, "op"),
-            count(performance.ops_not_ok)
+            "{} ok, {} failed, {} unanswered",
+            count(outcomes.ok),
+            count(outcomes.failed),
+            count(outcomes.unanswered)
         );
         self.field("ops", &ops);
         self.field(
             "latency",
-            &performance.latency_us.as_ref().map_or_else(none, distribution),
+            &performance.latency_us.as_ref().map_or_else(none, spread),
         );
-        let rounds: Vec<String> = performance
-            .rounds_per_s
-            .iter()
-            .map(|rate| format!("{rate:.1}"))
-            .collect();
-        let mut throughput = performance
-            .throughput_per_s
-            .map_or_else(none, |rate| format!("{rate:.1} /s sustained"));
-        if !rounds.is_empty() {
-            let _ = write!(throughput, " (rounds {} /s)", rounds.join(", "));
-        }
-        if let Some(spread) = performance.round_spread_percent {
-            let _ = write!(throughput, ", spread {spread:.1} %");
-        }
-        self.field("throughput", &throughput);
-        let index = |value: Option<f64>| value.map_or("no sample".to_owned(), |value| format!("{value:.3}"));
-        let mut fairness = format!(
-            "{} (throughput {}, latency {})",
-            index(performance.fairness),
-            index(performance.fairness_throughput),
-            index(performance.fairness_latency)
-        );
-        if !performance.starved.is_empty() {
-            let starved: Vec<String> = performance.starved.iter().map(u32::to_string).collect();
-            let _ = write!(
-                fairness,
-                "; without a single success: user {}",
-                starved.join(", ")
-            );
-        }
-        self.field("fairness", &fairness);
+        self.field("throughput", &throughput(performance));
+        self.field("fairness", &fairness(performance));
         self.field(
             "connect",
-            &performance.connect_us.as_ref().map_or_else(none, distribution),
+            &performance.connect_us.as_ref().map_or_else(none, spread),
         );
-        if let Some(serialisation) = performance.serialisation {
-            self.field(
-                "burst",
-                &format!("{serialisation:.2} of one after the other, as seen from the client"),
+        if let Some(serialisation) = &performance.serialisation {
+            let (ratio, posts) = (serialisation.ratio, serialisation.burst_posts);
+            let makespan = time_us(serialisation.burst_makespan_us as f64);
+            let text = format!(
+                "{posts} posts at once took {makespan}, {ratio:.2} of one after the other (as seen from the client)"
             );
+            self.field("burst", &text);
         }
     }
 
-    fn pools(&mut self, report: &Report) {
-        if report.pools.is_empty() {
+    fn pools(&mut self, pools: &[PoolFigures]) {
+        if pools.is_empty() {
             return;
         }
         self.heading("Pools");
-        for one in &report.pools {
-            self.field(&one.label, &pool(one));
-            for finding in &one.hygiene_findings {
-                let finding = format!("left by the last borrower: {finding}");
-                self.line(&format!("      - {}", self.paint.bad(&wrap(&finding, 8, WIDTH))));
-            }
+        let width = pools
+            .iter()
+            .map(|pool| pool.label.chars().count())
+            .max()
+            .unwrap_or(0);
+        for one in pools {
+            self.field(&format!("{:width$}", one.label), &pool(one));
         }
     }
 
-    fn gates(&mut self, report: &Report) {
+    fn gates(&mut self, gates: &[Gate]) {
         self.heading("Gates");
-        let width = report
-            .gates
+        let width = gates
             .iter()
             .map(|gate| gate.gate.chars().count())
             .max()
             .unwrap_or(0);
-        for gate in &report.gates {
+        for gate in gates {
             let state = format!("{:7}", gate.outcome.name());
             let state = match gate.outcome {
                 GateState::Met => self.paint.good(&state),
@@ -288,13 +256,8 @@ impl Screen {
                 GateState::Unknown => self.paint.doubt(&state),
                 GateState::NotRun => self.paint.faint(&state),
             };
-            let remark = remark(gate);
-            let line = format!(
-                "  {state}  {:width$}  {}",
-                gate.gate,
-                wrap(&remark, 13 + width, WIDTH)
-            );
-            self.line(line.trim_end());
+            let remark = wrap(&remark(gate), 13 + width, WIDTH);
+            self.line(format!("  {state}  {:width$}  {remark}", gate.gate).trim_end());
         }
     }
 
@@ -305,33 +268,48 @@ impl Screen {
                 self.line(&format!("  - {}", self.paint.doubt(&wrap(problem, 4, WIDTH))));
             }
         }
-        let stages: Vec<String> = report
-            .stages
-            .iter()
-            .map(|stage| format!("{} {}", stage.name, time_ms(stage.took_ms)))
-            .collect();
-        let counts = &report.counts;
-        let some = |number: Option<u64>| number.map_or("unknown".to_owned(), count);
-        let situations: Vec<String> = report
-            .situations
-            .iter()
-            .map(|one| format!("{} {}", one.name, count(one.count)))
-            .collect();
-        let beside = format!(
-            "lost acknowledged messages {}, lost deliveries {}, canaries of earlier runs {}, opaque bytes {}",
-            some(counts.lost_acks),
-            some(counts.lost_deliveries),
-            count(counts.residue),
-            count(counts.opaque_bytes)
-        );
         self.heading("Besides");
-        self.field("time", &stages.join(", "));
-        if report.verdict.is_some() {
-            self.field("counted", &beside);
-            self.field("situations", &situations.join(", "));
-            self.field("outside", &report.not_covered.join(", "));
+        let stage = |stage: &perf::StageTime| format!("{} {}", stage.name, time_us(stage.us as f64));
+        self.field(
+            "time",
+            &report
+                .performance
+                .stages
+                .iter()
+                .map(stage)
+                .collect::<Vec<_>>()
+                .join(", "),
+        );
+        if !report.isolation.checks.is_empty() {
+            self.beside(report);
         }
         self.field("set-up", &report.notes.join("; "));
+    }
+
+    fn beside(&mut self, report: &Report) {
+        let isolation = &report.isolation;
+        let lost = isolation
+            .lost_acks
+            .as_ref()
+            .map_or("unknown".to_owned(), |lost| count(lost.count));
+        let counted = format!(
+            "lost acknowledged messages {lost}, canaries of earlier runs {}, opaque bytes {}, messages not understood {}",
+            count(isolation.residue.count),
+            count(isolation.opaque_bytes),
+            count(isolation.undecodable)
+        );
+        self.field("counted", &counted);
+        let situation = |one: &isolation::Situation| format!("{} {}", one.name, count(one.count));
+        self.field(
+            "situations",
+            &isolation
+                .situations
+                .iter()
+                .map(situation)
+                .collect::<Vec<_>>()
+                .join(", "),
+        );
+        self.field("outside", &format!("{} are not covered", isolation.not_covered));
     }
 
     fn end(&mut self, report: &Report) {
@@ -340,12 +318,12 @@ impl Screen {
             self.line(&wrap(&drill.summary, 0, WIDTH));
         }
         self.line(&format!(
-            "files: {}: {}",
+            "files: {} has {}",
             report.files.dir,
-            report.files.names.join(" ")
+            report.files.names.join(", ")
         ));
         self.line(&format!("again: {}", report.run.repeat));
-        self.line("       (one seed is one workload, not one interleaving; --repeat N tries again)");
+        self.line("       one seed is one workload, not one interleaving; --repeat N tries again");
     }
 
     fn heading(&mut self, text: &str) {
@@ -367,32 +345,89 @@ impl Screen {
     }
 }
 
+/// `user 3`, or that nobody can tell.
+pub(super) fn user(user: Option<User>) -> String {
+    user.map_or("not known".to_owned(), |User(user)| format!("user {user}"))
+}
+
+/// An attempt's number, with its worker apart from its count.
+fn op(op: u64) -> String {
+    format!("{}.{}", op >> 40, op & ((1 << 40) - 1))
+}
+
 /// What was measured, or why it was not.
 pub(super) fn remark(gate: &Gate) -> String {
     let mut parts: Vec<&str> = Vec::new();
     parts.extend(gate.figure.as_deref());
     parts.extend(gate.reason.as_deref());
-    if gate.loosened {
-        parts.push("looser than the floor, as asked");
-    }
+    parts.extend(gate.loosened.as_deref());
     parts.join("; ")
 }
 
-fn distribution(latency: &Latency) -> String {
+fn spread(spread: &Spread) -> String {
+    let at = |us: u64| time_us(us as f64);
     format!(
         "mean {}, median {}, min {}, max {}, p90 {}, p99 {}, p99.9 {} ({})",
-        time_us(latency.mean),
-        time_us(latency.median),
-        time_us(latency.min),
-        time_us(latency.max),
-        time_us(latency.p90),
-        time_us(latency.p99),
-        time_us(latency.p999),
-        counted(latency.count, "sample"),
+        time_us(spread.mean),
+        at(spread.median),
+        at(spread.min),
+        at(spread.max),
+        at(spread.p90),
+        at(spread.p99),
+        at(spread.p999),
+        counted(spread.count, "sample"),
     )
 }
 
-fn pool(pool: &Pool) -> String {
+fn throughput(performance: &Performance) -> String {
+    let sustained = performance.throughput_per_s;
+    let mut text = sustained.map_or("no whole round".to_owned(), |per_s| {
+        format!("{} sustained", rate(per_s))
+    });
+    let rounds = performance
+        .rounds
+        .iter()
+        .filter_map(|round| round.throughput_per_s);
+    let rounds: Vec<String> = rounds.map(rate).collect();
+    if !rounds.is_empty() {
+        let _ = write!(text, ", by round {}", rounds.join(", "));
+    }
+    if let Some(spread) = performance.round_spread {
+        let _ = write!(text, ", spread {}", share(spread));
+    }
+    text
+}
+
+fn fairness(performance: &Performance) -> String {
+    let mut text = performance.fairness.map_or("no sample".to_owned(), |fairness| {
+        let (lower, throughput, latency) = (fairness.lower(), fairness.throughput, fairness.latency);
+        format!("{lower:.3} (Jain's index: over throughput {throughput:.3}, over latency {latency:.3})")
+    });
+    let starved = performance.users_without_success.as_deref().unwrap_or_default();
+    if !starved.is_empty() {
+        let users: Vec<String> = starved
+            .iter()
+            .take(STARVED_SHOWN)
+            .map(|User(user)| user.to_string())
+            .collect();
+        let more = if starved.len() > STARVED_SHOWN {
+            " and more"
+        } else {
+            ""
+        };
+        let _ = write!(
+            text,
+            "; without a single success: user {}{more}",
+            users.join(", ")
+        );
+    }
+    text
+}
+
+/// Users without a success that are named.
+const STARVED_SHOWN: usize = 12;
+
+fn pool(pool: &PoolFigures) -> String {
     let three = |figures: Option<[u64; 3]>| match figures {
         Some(figures) => {
             let [p50, p99, max] = figures.map(|us| time_us(us as f64));
@@ -400,32 +435,39 @@ fn pool(pool: &Pool) -> String {
         }
         None => "no sample".to_owned(),
     };
+    let connections = counted(pool.size.into(), "connection");
     let mut text = format!(
-        "{} in flight at most over {}; ",
+        "{} at once over {connections}; {} ok, ",
         pool.in_flight_max,
-        counted(pool.size.into(), "connection")
+        count(pool.ok)
     );
     let _ = write!(
         text,
-        "{} ok, {} failed, {}; ",
-        count(pool.ok),
+        "{} failed, {}; ",
         count(pool.failed),
         counted(pool.timeouts, "timeout")
     );
     let _ = write!(text, "wait {}; hold {}", three(pool.wait_us), three(pool.hold_us));
-    if let Some(efficiency) = pool.efficiency_percent {
-        let _ = write!(text, "; efficiency {efficiency:.1} %");
+    if pool.available_us > 0 {
+        let _ = write!(
+            text,
+            "; efficiency {}",
+            share(pool.used_us as f64 / pool.available_us as f64)
+        );
     }
     if pool.stress {
-        let found = pool.hygiene_findings.len() as u64;
+        let left = pool.hygiene_findings.len() as u64;
         let _ = write!(
             text,
             "; {} examined, {} left over",
             counted(pool.hygiene_checked, "checkout"),
-            count(found)
+            count(left)
         );
     } else {
-        text.push_str("; the service's own, not gated");
+        text.push_str(" (the service's own, not gated)");
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

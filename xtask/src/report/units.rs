@@ -1,18 +1,24 @@
 //! Numbers as people read them.
 
-/// Microseconds in the unit that fits: `850 us`, `4.12 ms`, `1.25 s`.
+use perf::{Kind, Quantity};
+
+/// A time in microseconds, as gates write it: `850us`, `4.12ms`, `1.25s`.
 pub(crate) fn time_us(us: f64) -> String {
-    match us {
-        us if us < 999.5 => format!("{us:.0} us"),
-        us if us < 99_950.0 => format!("{:.2} ms", us / 1e3),
-        us if us < 999_500.0 => format!("{:.0} ms", us / 1e3),
-        us => format!("{:.2} s", us / 1e6),
-    }
+    shown(us, Kind::Duration)
 }
 
-/// Milliseconds in the unit that fits.
-pub(crate) fn time_ms(ms: u64) -> String {
-    time_us(ms as f64 * 1e3)
+/// A rate per second, as gates write it.
+pub(crate) fn rate(per_s: f64) -> String {
+    shown(per_s, Kind::Rate)
+}
+
+/// A fraction as gates write it, in percent.
+pub(crate) fn share(fraction: f64) -> String {
+    shown(fraction, Kind::Share)
+}
+
+fn shown(value: f64, kind: Kind) -> String {
+    Quantity { value, kind }.to_string()
 }
 
 /// `48,210`.
@@ -34,12 +40,13 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", count(number))
 }
 
-/// `text` in lines of at most `width` characters; every line after the first begins with `indent` blanks. The first line
-/// is thought to begin after `indent` blanks too.
+/// `text` in lines of at most `width` characters, a number kept with its `%`; every line after the first begins with
+/// `indent` blanks. The first line is thought to begin after `indent` blanks too.
 pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> String {
+    const GLUE: &str = "\u{a0}%";
     let room = width.saturating_sub(indent).max(1);
     let mut wrapped = String::new();
-    for (index, line) in text.lines().enumerate() {
+    for (index, line) in text.replace(" %", GLUE).lines().enumerate() {
         if index > 0 {
             new_line(&mut wrapped, indent);
         }
@@ -57,7 +64,7 @@ pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> String {
             used += length;
         }
     }
-    wrapped
+    wrapped.replace(GLUE, " %")
 }
 
 fn new_line(text: &mut String, indent: usize) {
@@ -68,28 +75,6 @@ fn new_line(text: &mut String, indent: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_three_digits_or_so() {
-        let shown = [
-            0.0,
-            850.0,
-            999.6,
-            4_120.0,
-            99_960.0,
-            250_000.0,
-            999_600.0,
-            1_250_000.0,
-        ]
-        .map(time_us);
-        assert_eq!(
-            shown,
-            [
-                "0 us", "850 us", "1.00 ms", "4.12 ms", "100 ms", "250 ms", "1.00 s", "1.25 s"
-            ]
-        );
-        assert_eq!(time_ms(4_310), "4.31 s");
-    }
 
     #[test]
     fn counts_are_grouped() {
@@ -105,6 +90,7 @@ mod tests {
     fn wrapping_indents_what_follows() {
         assert_eq!(wrap("one two three four", 2, 11), "one two\n  three\n  four");
         assert_eq!(wrap("unbreakable-word x", 2, 8), "unbreakable-word\n  x");
+        assert_eq!(wrap("below 5 % of", 0, 8), "below\n5 % of");
         assert_eq!(wrap("kept\nlines", 4, 80), "kept\n    lines");
         assert_eq!(wrap("", 2, 10), "");
     }

@@ -1,0 +1,84 @@
+//! The other planes, once the users are done: database rows, operator ports, pools under stress. All of it goes into the
+//! history, and whatever cannot be read is trouble, so that nothing is valid for want of it.
+
+use std::time::Duration;
+
+use dbpool::{AuditQuery, Audited, Stress};
+use history::{At, Check, Fact, Replica};
+use session::profile::Profile;
+
+use crate::stack::Chat;
+use crate::trial::Log;
+
+/// Reads every operator port: situations that arose, and how the services' own pools fared.
+pub(crate) async fn operators(chat: &Chat, profile: &Profile, log: &mut Log) {
+    let http = match reqwest::Client::builder().no_proxy().build() {
+        Ok(http) => http,
+        Err(error) => return log.trouble(format!("no HTTP client for the operator ports: {error}")),
+    };
+    let up = Duration::from_nanos(log.clock.now().since(At::START));
+    for operator in &chat.operators {
+        let counted = operator.scrape(&http, up).await;
+        let Some(counted) = log.survive("reading an operator port", counted) else {
+            continue;
+        };
+        for (name, count) in operator.replica.iter().flat_map(|_| &counted.situations) {
+            let replica = operator.replica.unwrap_or_default();
+            let required_by = required_by(profile, name);
+            log.record(Fact::Situation {
+                name: name.as_str().into(),
+                replica,
+                count: *count,
+                required_by,
+            });
+        }
+        for pool in counted.pools {
+            log.record(Fact::Pool(Box::new(pool)));
+        }
+    }
+    // one that no port counts has not been shown to occur
+    for (name, checks) in &profile.situations {
+        let (name, required_by) = (name.as_str().into(), checks.clone());
+        log.record(Fact::Situation {
+            name,
+            replica: Replica::AUTH,
+            count: 0,
+            required_by,
+        });
+    }
+}
+
+fn required_by(profile: &Profile, situation: &str) -> Vec<Check> {
+    let of = profile.situations.iter().find(|(name, _)| name == situation);
+    of.map(|(_, checks)| checks.clone()).unwrap_or_default()
+}
+
+/// Reads the database's rows with the audit's own credential.
+pub(crate) async fn rows(chat: &Chat, profile: &Profile, log: &mut Log) {
+    let Some(source) = &profile.audit else { return };
+    // the profile fixes the order of columns, the audit goes by their names
+    let sql = format!("select * from ({}) as rows ({COLUMNS})", source.sql);
+    let audited = dbpool::audit(&chat.audit_url, &AuditQuery::new(sql), |row| {
+        log.record(Fact::AuditRow(row))
+    })
+    .await;
+    let audited = log.survive("reading the database", audited.map_err(Into::into));
+    let Audited { rows, complete } = audited.unwrap_or(Audited {
+        rows: 0,
+        complete: false,
+    });
+    log.record(Fact::AuditEnd { rows, complete });
+}
+
+const COLUMNS: &str = r#""table", container, owner, author, tenant, derived, body"#;
+
+/// Puts both connection pools under stress.
+pub(crate) async fn pools(stress: &Stress, log: &mut Log) {
+    let runs = dbpool::stress(stress).await.map_err(Into::into);
+    for pool in log
+        .survive("stressing the connection pools", runs)
+        .unwrap_or_default()
+    {
+        log.record(Fact::Pool(Box::new(pool.figures)));
+    }
+}

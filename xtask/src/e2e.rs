@@ -1,0 +1,160 @@
+//! `e2e`: runs, judged and reported, as often as asked.
+
+use anyhow::{Context as _, Result};
+use chrono::Utc;
+use rand::RngExt as _;
+
+use crate::binaries::{Binaries, Build};
+use crate::cli::{E2eArgs, usage};
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::judge::Judged;
+use crate::progress::Progress;
+use crate::report::{self, Report};
+use crate::run_dir::{self, RunDir};
+use crate::screen::{self, Paint};
+use crate::settings::Settings;
+use crate::trial::{Outcome, Trial};
+use crate::{drill, workspace};
+
+/// Numbers of runs have 25 bits.
+const RUNS: u32 = 1 << 25;
+
+/// Checks what was asked for, builds, runs, reports.
+pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
+    let settings = Settings::check(args).unwrap_or_else(|error| error.exit());
+    let mut first = Some(Ticket::first(args)?);
+    let progress = Progress::new(args.quiet || args.json);
+    let interrupt = Interrupt::listen()?;
+    let binaries = build(&settings, &progress)?;
+    let mut worst = Exit::Done;
+    for number in 1..=args.repeat {
+        let ticket = first.take().map_or_else(|| Ticket::draw(args, number), Ok)?;
+        if args.repeat > 1 {
+            progress.note(&format!("run {number} of {}, seed {}", args.repeat, ticket.seed));
+        }
+        let trial = Trial {
+            settings: &settings,
+            seed: ticket.seed,
+            run: ticket.run,
+            binaries: binaries.as_ref(),
+            run_dir: &ticket.dir,
+            progress: &progress,
+            interrupt: &interrupt,
+        };
+        let outcome = trial.run().await;
+        progress.clear();
+        worst = worst.and(conclude(outcome?, &trial, args.json)?);
+        if args.out.is_none() {
+            run_dir::prune(&workspace::runs(), args.keep as usize)?;
+        }
+        if interrupt.seen().is_some() {
+            break;
+        }
+    }
+    Ok(worst)
+}
+
+/// What tells one run of a command from the next.
+struct Ticket {
+    seed: u64,
+    run: u32,
+    dir: RunDir,
+}
+
+impl Ticket {
+    /// Before anything is built: a folder that cannot be used is a mistake in the command.
+    fn first(args: &E2eArgs) -> Result<Self> {
+        match (Self::draw(args, 1), &args.out) {
+            (Err(error), Some(_)) => usage("e2e", format!("--out: {error:#}")).exit(),
+            (drawn, _) => drawn,
+        }
+    }
+
+    fn draw(args: &E2eArgs, number: u32) -> Result<Self> {
+        let mut rng = rand::rng();
+        let (seed, run) = (
+            args.seed.unwrap_or_else(|| rng.random()),
+            rng.random_range(0..RUNS),
+        );
+        let dir = match &args.out {
+            None => RunDir::create_under(&workspace::runs(), Utc::now(), run)?,
+            Some(out) if args.repeat == 1 => RunDir::create(out)?,
+            Some(out) => RunDir::create(&out.join(number.to_string()))?,
+        };
+        Ok(Self { seed, run, dir })
+    }
+}
+
+/// The services, unless no users are driven. Only the build with the planted leaks knows their names.
+fn build(settings: &Settings, progress: &Progress) -> Result<Option<Binaries>> {
+    if !settings.drives() {
+        return Ok(None);
+    }
+    let Some(mutant) = &settings.mutant else {
+        return Binaries::build(Build::Plain, settings.offline, progress).map(Some);
+    };
+    let binaries = Binaries::build(Build::Mutants, settings.offline, progress)?;
+    let names: Vec<String> = binaries
+        .mutants()?
+        .into_iter()
+        .map(|mutant| mutant.name)
+        .collect();
+    let name = mutant.split(':').next().unwrap_or_default();
+    if !names.iter().any(|known| known == name) {
+        progress.clear();
+        usage(
+            "e2e",
+            format!("--mutant: there is no `{name}`; there are {}", names.join(", ")),
+        )
+        .exit();
+    }
+    Ok(Some(binaries))
+}
+
+/// Says what came of a run, in its folder and on the screen.
+fn conclude(outcome: Outcome, trial: &Trial<'_>, json: bool) -> Result<Exit> {
+    match outcome {
+        Outcome::Judged { judged, flawed } => {
+            let report = reported(&judged, flawed, trial)?;
+            screen::print(&if json {
+                report::json(&report)?
+            } else {
+                report::screen(&report, Paint::for_stdout())
+            })?;
+            Ok(report.exit)
+        }
+        Outcome::Interrupted(signal) => {
+            screen::complain(&anyhow::anyhow!("interrupted while the services were starting"));
+            Ok(Exit::Interrupted(signal))
+        }
+        Outcome::NotStarted(error) => {
+            let logs = workspace::shown(&trial.run_dir.logs());
+            screen::complain(
+                &error.context(format!("the services did not come up; their logs are in {logs}")),
+            );
+            Ok(Exit::NotStarted)
+        }
+    }
+}
+
+fn reported(judged: &Judged, flawed: bool, trial: &Trial<'_>) -> Result<Report> {
+    let mut report = Report::of(judged, trial.run_dir.path())?;
+    if let Some(signal) = trial.interrupt.seen() {
+        report.exit = report.exit.and(Exit::Interrupted(signal));
+    }
+    if flawed {
+        report.exit = report.exit.and(Exit::Error);
+    }
+    if let Some(mutant) = &trial.settings.mutant {
+        let compared = drill::compare(
+            mutant,
+            &trial.run_dir.mutants()?,
+            &judged.users,
+            &judged.judgement,
+        );
+        report.drill = Some(compared.context("cannot compare with the record of the planted leak")?);
+    }
+    report::write(&mut report, trial.run_dir)?;
+    Ok(report)
+}

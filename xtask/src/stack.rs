@@ -1,0 +1,353 @@
+//! The system under test: PostgreSQL, auth, agent and two gateways, brought up in the order of their needs.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use dbpool::Stress;
+use history::Replica;
+use services::{
+    Death, Guard, GuardSpec, Launch, Ports, Postgres, PostgresConfig, PostgresSource, Process, RoleOptions,
+};
+use tokio::sync::watch;
+
+use crate::binaries::Binaries;
+use crate::operator::Operator;
+use crate::progress::Progress;
+use crate::run_dir::RunDir;
+
+/// Gateways in front of one database.
+pub(crate) const REPLICAS: u8 = 2;
+
+/// How long a process may take to bind, to answer for its health, or to migrate.
+const UP_WITHIN: Duration = Duration::from_secs(20);
+/// What the auth service signs as.
+const ISSUER: &str = "https://auth.crosstalk.test";
+/// Whom it signs for.
+const AUDIENCE: &str = "crosstalk-chat";
+/// Password hashing, reduced: at production cost every login takes 22 ms of a core.
+const ARGON2_MEMORY_KIB: u32 = 64;
+const ARGON2_PASSES: u32 = 1;
+/// Connections that the processes under test and the harness need besides those of the stress.
+const POOL_SIZE: u16 = 8;
+const CONNECTIONS: u16 = 100;
+
+/// What a stack is made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order<'a> {
+    /// `None` if no users are driven, so that PostgreSQL is all that is needed.
+    pub(crate) binaries: Option<&'a Binaries>,
+    pub(crate) run_dir: &'a RunDir,
+    pub(crate) postgres: &'a PostgresSource,
+    pub(crate) offline: bool,
+    /// What `--mutant` said; the processes judge it, not we.
+    pub(crate) mutant: Option<&'a str>,
+}
+
+/// The process that owns all others of a run.
+pub(crate) async fn guard(run_dir: &RunDir) -> Result<Guard> {
+    let spec = GuardSpec {
+        program: std::env::current_exe().context("cannot find this program")?,
+        args: vec!["guard".into()],
+        log: run_dir.logs().join("guard.log"),
+    };
+    Ok(Guard::start(spec).await?)
+}
+
+/// The running system.
+pub(crate) struct Stack {
+    postgres: Postgres,
+    deaths: watch::Receiver<Vec<Death>>,
+    /// `None` if no users are driven.
+    pub(crate) chat: Option<Chat>,
+    /// What the pools are put through, in a database of its own.
+    pub(crate) stress: Stress,
+    /// What a report must say of the set-up.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The services that users talk to.
+pub(crate) struct Chat {
+    pub(crate) auth: SocketAddr,
+    /// In the order of their replica numbers.
+    pub(crate) gateways: Vec<SocketAddr>,
+    pub(crate) operators: Vec<Operator>,
+    /// Reads everything, writes nothing; no service gets it.
+    pub(crate) audit_url: String,
+}
+
+impl Stack {
+    /// Starts everything and waits until it answers for its health.
+    pub(crate) async fn start(guard: &Guard, order: Order<'_>, progress: &Progress) -> Result<Self> {
+        progress.stage("starting PostgreSQL");
+        let mut config = PostgresConfig::new(cache_dir(), order.run_dir.path());
+        config.source = order.postgres.clone();
+        config.offline = order.offline;
+        config.connections = CONNECTIONS;
+        let postgres = Postgres::start(config, guard, |line| progress.note(line)).await?;
+        let stress = stress(&postgres).await?;
+        let mut notes = postgres.notes().to_vec();
+        let chat = match order.binaries {
+            Some(binaries) => {
+                progress.stage("starting the services");
+                notes.push(format!(
+                    "password hashing reduced to argon2id with {ARGON2_MEMORY_KIB} KiB and {ARGON2_PASSES} pass"
+                ));
+                Some(
+                    Starter {
+                        guard,
+                        order,
+                        binaries,
+                    }
+                    .all(&postgres)
+                    .await?,
+                )
+            }
+            None => None,
+        };
+        if let Some(mutant) = order.mutant {
+            notes.push(format!("a leak is planted: {mutant}"));
+        }
+        Ok(Self {
+            deaths: guard.deaths(),
+            chat,
+            stress,
+            notes,
+            postgres,
+        })
+    }
+
+    /// The processes that ended unasked so far.
+    pub(crate) fn deaths(&self) -> Vec<Death> {
+        self.deaths.borrow().clone()
+    }
+
+    /// Stops everything; what went wrong with that, a sentence each.
+    pub(crate) async fn stop(self, guard: Guard) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Err(error) = self.postgres.stop().await {
+            problems.push(format!("stopping postgresql: {error}"));
+        }
+        match guard.stop().await {
+            Ok(farewell) => problems.extend(farewell.problems),
+            Err(error) => problems.push(error.to_string()),
+        }
+        problems
+    }
+}
+
+async fn stress(postgres: &Postgres) -> Result<Stress> {
+    let owner = postgres
+        .create_role("stress_owner", RoleOptions::default())
+        .await?;
+    let worker = postgres.create_role("stress", RoleOptions::default()).await?;
+    let pools = postgres.create_database("stress", &owner).await?;
+    postgres.admit(&worker, &pools).await?;
+    Ok(Stress::new(
+        postgres.url(&owner, &pools),
+        postgres.url(&worker, &pools),
+    ))
+}
+
+/// Where fetched binaries and templates are kept between runs.
+pub(crate) fn cache_dir() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    base.or_else(home)
+        .unwrap_or_else(std::env::temp_dir)
+        .join("crosstalk")
+}
+
+/// The services' database, and the URLs by which each of its users reaches it.
+struct Databases {
+    roles: [String; 3],
+    owner_url: String,
+    auth_url: String,
+    gateway_url: String,
+    audit_url: String,
+}
+
+impl Databases {
+    async fn create(postgres: &Postgres) -> Result<Self> {
+        let owner = postgres.create_role("owner", RoleOptions::default()).await?;
+        let chat = postgres.create_database("chat", &owner).await?;
+        let user = async |name| {
+            let role = postgres.create_role(name, RoleOptions::default()).await?;
+            postgres.admit(&role, &chat).await?;
+            anyhow::Ok(role)
+        };
+        let (auth, gateway, audit) = (user("auth").await?, user("gateway").await?, user("audit").await?);
+        Ok(Self {
+            roles: [&auth, &gateway, &audit].map(|role| role.name().to_owned()),
+            owner_url: postgres.url(&owner, &chat),
+            auth_url: postgres.url(&auth, &chat),
+            gateway_url: postgres.url(&gateway, &chat),
+            audit_url: postgres.url(&audit, &chat),
+        })
+    }
+}
+
+/// A process that answers, and where.
+struct Started {
+    process: Process,
+    bind: SocketAddr,
+    operator: SocketAddr,
+}
+
+impl Started {
+    fn operator(&self, replica: Option<Replica>) -> Operator {
+        Operator {
+            name: self.process.name().to_owned(),
+            replica,
+            address: self.operator,
+        }
+    }
+}
+
+struct Starter<'a> {
+    guard: &'a Guard,
+    order: Order<'a>,
+    binaries: &'a Binaries,
+}
+
+impl Starter<'_> {
+    async fn all(&self, postgres: &Postgres) -> Result<Chat> {
+        let databases = Databases::create(postgres).await?;
+        self.migrate(&databases).await?;
+        let (auth, agent) = tokio::try_join!(self.auth(&databases), self.agent())?;
+        let first = self.gateway(0, &databases, &auth, &agent);
+        let second = self.gateway(1, &databases, &auth, &agent);
+        let (first, second) = tokio::try_join!(first, second)?;
+        let operators = vec![
+            auth.operator(Some(Replica::AUTH)),
+            agent.operator(None),
+            first.operator(Some(Replica(0))),
+            second.operator(Some(Replica(1))),
+        ];
+        let gateways = vec![first.bind, second.bind];
+        Ok(Chat {
+            auth: auth.bind,
+            gateways,
+            operators,
+            audit_url: databases.audit_url,
+        })
+    }
+
+    async fn migrate(&self, databases: &Databases) -> Result<()> {
+        let [auth, gateway, audit] = &databases.roles;
+        let launch = self
+            .launch("migrate", "migrate")?
+            .args([
+                "--auth-role",
+                auth,
+                "--gateway-role",
+                gateway,
+                "--audit-role",
+                audit,
+            ])
+            .env("DATABASE_URL", &databases.owner_url)
+            .task();
+        let process = self.guard.spawn(launch).await?;
+        process
+            .finished("it had applied the migrations", UP_WITHIN)
+            .await?;
+        Ok(())
+    }
+
+    async fn auth(&self, databases: &Databases) -> Result<Started> {
+        let launch = self
+            .service("auth", "auth")?
+            .env("DATABASE_URL", &databases.auth_url);
+        let launch = launch.args(["--issuer", ISSUER, "--audience", AUDIENCE]).args([
+            "--argon2-memory-kib".to_owned(),
+            ARGON2_MEMORY_KIB.to_string(),
+            "--argon2-passes".to_owned(),
+            ARGON2_PASSES.to_string(),
+            "--pool-size".to_owned(),
+            POOL_SIZE.to_string(),
+        ]);
+        self.up("auth", launch).await
+    }
+
+    async fn agent(&self) -> Result<Started> {
+        self.up("agent", self.service("agent", "agent")?).await
+    }
+
+    async fn gateway(
+        &self,
+        replica: u8,
+        databases: &Databases,
+        auth: &Started,
+        agent: &Started,
+    ) -> Result<Started> {
+        let name = format!("gateway-{replica}");
+        let launch = self
+            .service("gateway", &name)?
+            .env("DATABASE_URL", &databases.gateway_url);
+        let launch = launch.args(["--issuer", ISSUER, "--audience", AUDIENCE]).args([
+            "--replica".to_owned(),
+            replica.to_string(),
+            "--jwks-url".to_owned(),
+            format!("http://{}/.well-known/jwks.json", auth.bind),
+            "--agent".to_owned(),
+            agent.bind.to_string(),
+            "--pool-size".to_owned(),
+            POOL_SIZE.to_string(),
+        ]);
+        self.up(&name, launch).await
+    }
+
+    /// A process that serves: it binds what it likes and writes that to its ports file.
+    fn service(&self, binary: &str, name: &str) -> Result<Launch> {
+        let ports = self.ports_file(name);
+        let launch = self.launch(binary, name)?;
+        let launch = launch.args([
+            "--bind",
+            "127.0.0.1:0",
+            "--operator-bind",
+            "127.0.0.1:0",
+            "--ports-file",
+        ]);
+        let launch = launch.args([ports]);
+        let Some(mutant) = self.order.mutant else {
+            return Ok(launch);
+        };
+        let record = self.order.run_dir.mutants()?.join(format!("{name}.jsonl"));
+        Ok(launch
+            .args(["--mutant", mutant, "--mutant-record"])
+            .args([record]))
+    }
+
+    fn launch(&self, binary: &str, name: &str) -> Result<Launch> {
+        let log = self.order.run_dir.logs().join(format!("{name}.log"));
+        Ok(Launch::new(name, self.binaries.path(binary)?, log))
+    }
+
+    /// Starts it and waits until it answers for its health.
+    async fn up(&self, name: &str, launch: Launch) -> Result<Started> {
+        let process = self.guard.spawn(launch).await?;
+        let file = self.ports_file(name);
+        let ports = process.ports(&file, UP_WITHIN).await?;
+        let (bind, operator) = (port(&ports, "bind", &file)?, port(&ports, "operator", &file)?);
+        process.healthy(operator, UP_WITHIN).await?;
+        Ok(Started {
+            process,
+            bind,
+            operator,
+        })
+    }
+
+    fn ports_file(&self, name: &str) -> PathBuf {
+        self.order.run_dir.logs().join(format!("{name}.ports"))
+    }
+}
+
+fn port(ports: &Ports, name: &str, file: &Path) -> Result<SocketAddr> {
+    ports
+        .get(name)
+        .copied()
+        .with_context(|| format!("{} does not name the port `{name}`", file.display()))
+}
