@@ -50,6 +50,7 @@ pub struct Launch {
     pub(crate) account: Option<Account>,
     pub(crate) stop: Vec<StopStep>,
     pub(crate) tier: u8,
+    pub(crate) task: bool,
 }
 
 impl Launch {
@@ -71,6 +72,7 @@ impl Launch {
                 grace: STOP_GRACE,
             }],
             tier: 1,
+            task: false,
         }
     }
 
@@ -121,6 +123,13 @@ impl Launch {
     #[must_use]
     pub fn tier(mut self, tier: u8) -> Self {
         self.tier = tier;
+        self
+    }
+
+    /// It is a task, not a service: it ends by itself, whoever waits for it hears how, and no end of it is a death.
+    #[must_use]
+    pub fn task(mut self) -> Self {
+        self.task = true;
         self
     }
 

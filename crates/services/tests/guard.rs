@@ -123,6 +123,11 @@ async fn a_death_nobody_asked_for_is_noticed_and_one_asked_for_is_not() {
     assert_eq!(asked.exit(), None);
     asked.signal(Signal::Kill).await.unwrap();
     assert_eq!(asked.exited().await, Exit::Signal(9));
+    let task = bench.script("task", "exit 3").task();
+    assert_eq!(
+        bench.guard.spawn(task).await.unwrap().exited().await,
+        Exit::Code(3)
+    );
 
     kill_process(
         Pid::from_raw(unasked.pid()).unwrap(),

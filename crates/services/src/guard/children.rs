@@ -57,7 +57,7 @@ impl Children {
             tier: launch.tier,
             steps: launch.stop.into(),
             deadline: None,
-            asked: false,
+            asked: launch.task,
             forced: false,
         });
         Ok(raw)

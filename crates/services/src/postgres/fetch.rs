@@ -214,7 +214,8 @@ impl Package {
         let launch = Launch::new("fetch-postgres", program, log)
             .args(first.iter().copied())
             .args(self.client.arguments(self.tag, into))
-            .cwd(into);
+            .cwd(into)
+            .task();
         // The user's own client with the user's own settings: proxies, mirrors, certificates.
         let settings =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));

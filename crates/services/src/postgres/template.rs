@@ -131,7 +131,8 @@ async fn initdb(
         .arg(format!("--pwfile={}", password.display()))
         .env("LC_ALL", "C")
         .account(account.cloned())
-        .cwd(made);
+        .cwd(made)
+        .task();
     guard
         .spawn(launch)
         .await?
