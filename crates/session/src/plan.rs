@@ -235,6 +235,12 @@ impl Plan {
         format!("round {}", round.0)
     }
 
+    /// Title of the thread whose replies are cancelled, the same for all: replies that quote it take long enough to stream.
+    #[must_use]
+    pub fn long_title() -> String {
+        "a thread with a long title ".repeat(18)
+    }
+
     /// The user who is asked about by `person`: the next of the same tenant; `None` in a tenant of one.
     #[must_use]
     pub fn peer(&self, person: &Person) -> Option<User> {
@@ -317,7 +323,7 @@ fn person(scale: &Scale, number: u32, shift: u32) -> Person {
         tenant: Tenant(tenant),
         rank,
         name: names::person(number + shift),
-        replica: Replica(u8::try_from((rank + tenant) % replicas).unwrap_or_default()),
+        replica: Replica(u8::try_from(rank % replicas).unwrap_or_default()),
         dialect: dialect(scale, rank),
         worker: u16::try_from(number % u32::from(scale.workers)).unwrap_or_default(),
         room: (rank < 2).then_some(Room(tenant)),

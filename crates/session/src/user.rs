@@ -32,8 +32,10 @@ pub(crate) struct VirtualUser {
     pub(crate) second: Link,
     /// Connections that were never of use, or are no more: what comes over them is judged all the same.
     unfit: RefCell<Vec<Rc<Socket>>>,
-    /// Threads that it created in rounds.
-    round_threads: RefCell<Vec<String>>,
+    /// Threads that it created beside the planted ones.
+    own_threads: RefCell<Vec<String>>,
+    /// The one whose title, and with it each reply, is long.
+    long_thread: RefCell<Option<String>>,
     /// Position of its newest message in the round's thread, and of the newest that it posted in its room.
     newest: Cell<u64>,
     newest_in_room: Cell<u64>,
@@ -85,7 +87,8 @@ impl VirtualUser {
             main: Link::default(),
             second: Link::default(),
             unfit: RefCell::default(),
-            round_threads: RefCell::default(),
+            own_threads: RefCell::default(),
+            long_thread: RefCell::default(),
             newest: Cell::default(),
             newest_in_room: Cell::default(),
             second_end: Cell::default(),

@@ -104,7 +104,9 @@ impl PhaseKind {
             // a password hash at production cost is 22 ms of one core
             Self::Login => Duration::from_secs(10) + each(100),
             Self::Connect => Duration::from_secs(6) + each(10),
-            Self::Plant | Self::Probe | Self::Boundary | Self::ReadAll => Duration::from_secs(12) + each(20),
+            Self::Plant | Self::Boundary | Self::ReadAll => Duration::from_secs(12) + each(20),
+            // hundreds of attempts, each with its controls
+            Self::Probe => Duration::from_secs(30),
             Self::Drain | Self::Close => Duration::from_secs(3) + each(2),
             _ => Duration::from_secs(6) + each(10),
         }

@@ -19,18 +19,18 @@ impl VirtualUser {
     /// Users in even places post, under the ids that all have at the begin of a phase; those in odd places cancel
     /// by these ids.
     pub(super) async fn probe_cancel(&self, socket: &Rc<Socket>) {
-        let Some(thread) = self.first_thread() else { return };
         if self.person.user.0.is_multiple_of(2) {
-            self.post_as_victim(socket, &thread).await;
+            self.post_as_victim(socket).await;
         } else {
-            self.cancel_as_attacker(socket, &thread).await;
+            self.cancel_as_attacker(socket).await;
         }
     }
 
-    async fn post_as_victim(&self, socket: &Rc<Socket>, thread: &str) {
+    async fn post_as_victim(&self, socket: &Rc<Socket>) {
+        let Some(thread) = self.first_thread() else { return };
         for _ in 0..POSTS {
             let from = self.worker.clock.now();
-            let Some(answer) = self.post(socket, thread, None).await else {
+            let Some(answer) = self.post(socket, &thread, None).await else {
                 return;
             };
             if answer.outcome == Outcome::Fail("cancelled".to_owned()) {
@@ -47,11 +47,11 @@ impl VirtualUser {
         }
     }
 
-    async fn cancel_as_attacker(&self, socket: &Rc<Socket>, thread: &str) {
+    async fn cancel_as_attacker(&self, socket: &Rc<Socket>) {
         let victim = User(self.person.user.0 - 1);
         let first = socket.next_id();
         socket.skip_ids(ASIDE);
-        let before = self.cancel_own(socket, thread).await;
+        let before = self.cancel_own(socket).await;
         let from = self.worker.clock.now();
         let mut result = ProbeResult::Refused;
         for id in first..first + POSTS {
@@ -67,7 +67,7 @@ impl VirtualUser {
                 _ => {}
             }
         }
-        let after = self.cancel_own(socket, thread).await;
+        let after = self.cancel_own(socket).await;
         self.tried(Tried {
             controls: (before, after),
             result,

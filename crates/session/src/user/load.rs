@@ -17,7 +17,7 @@ use crate::profile::Action;
 use crate::socket::{Request, Socket};
 
 /// Replies that a user tries to cancel until one is cancelled in the middle.
-const CANCEL_TRIES: u32 = 8;
+const CANCEL_TRIES: u32 = 32;
 
 impl VirtualUser {
     /// The first user posts alone.
@@ -56,7 +56,7 @@ impl VirtualUser {
             return;
         };
         self.newest.set(0);
-        self.round_threads.borrow_mut().push(thread.clone());
+        self.own_threads.borrow_mut().push(thread.clone());
         let mut steps = self.plan().steps(self.person.user, round);
         let Some(starts) = self.plan().starts(self.person.user, round, from) else {
             let until = self
@@ -124,15 +124,22 @@ impl VirtualUser {
 
     /// Cancels a reply of its own, in the middle.
     pub(super) async fn cancel(&self) {
-        if let (Some(socket), Some(thread)) = (self.main.socket(), self.first_thread()) {
-            self.cancel_own(&socket, &thread).await;
-        }
+        let Some(socket) = self.main.socket() else { return };
+        let Some(thread) = self.create_thread(&socket, &Plan::long_title()).await else {
+            return;
+        };
+        self.own_threads.borrow_mut().push(thread.clone());
+        *self.long_thread.borrow_mut() = Some(thread);
+        self.cancel_own(&socket).await;
     }
 
     /// Cancels replies after their first piece, until that has worked once; whether it has.
-    pub(crate) async fn cancel_own(&self, socket: &Rc<Socket>, thread: &str) -> bool {
+    pub(crate) async fn cancel_own(&self, socket: &Rc<Socket>) -> bool {
+        let Some(thread) = self.long_thread.borrow().clone() else {
+            return false;
+        };
         for _ in 0..CANCEL_TRIES {
-            let Some(mut post) = self.begin_post(socket, thread).await else {
+            let Some(mut post) = self.begin_post(socket, &thread).await else {
                 return false;
             };
             let mut cancelled = false;

@@ -21,9 +21,7 @@ impl VirtualUser {
         socket.call(Request::new(Action::WhoAmI)).await;
         socket.call(Request::new(Action::ListThreads)).await;
         let planted = self.entry().threads.get().into_iter().flatten().cloned();
-        let threads: Vec<_> = planted
-            .chain(self.round_threads.borrow().iter().cloned())
-            .collect();
+        let threads: Vec<_> = planted.chain(self.own_threads.borrow().iter().cloned()).collect();
         for thread in threads {
             let page = Request::new(Action::ReadThread).with(Slot::Thread, thread);
             self.read_pages(&socket, page).await;
