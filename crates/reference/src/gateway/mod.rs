@@ -1,9 +1,9 @@
 //! The gateway: chat over WebSockets, many replicas on one database.
 //!
-//! A connection passes [`handshake`] and [`admission`]; from then on it is a [`link`] in the replica's [`hub`]. What it sends
-//! goes through its [`inbox`] to the [`ops`], each in a task of its own and in a transaction on the user's behalf
-//! ([`database`]); what it is sent goes through its bounded [`outbox`]. Events are rows, written together with what they tell
-//! of; the [`listener`] hears of their commit and the [`relay`] brings them to their recipients, in commit order.
+//! A connection passes `handshake` and `admission`; from then on it is a `link` in the replica's `hub`. What it sends
+//! goes through its `inbox` to the `ops`, each in a task of its own and in a transaction on the user's behalf
+//! (`database`); what it is sent goes through its bounded `outbox`. Events are rows, written together with what they tell
+//! of; the `listener` hears of their commit and the `relay` brings them to their recipients, in commit order.
 
 mod admission;
 mod cache;

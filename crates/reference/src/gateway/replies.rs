@@ -110,6 +110,8 @@ impl Reply<'_> {
     /// Takes the entry out; whoever waits for the answer is to be sent its end.
     pub(crate) fn end(self) -> Option<Arc<Link>> {
         let pending = self.replies.pending().remove(&self.key)?;
+        #[cfg(feature = "mutants")]
+        crate::mutant::request_id_collision::sent(&self.pending.link.identity, &pending.link.identity);
         Some(Arc::clone(&pending.link))
     }
 }

@@ -8,6 +8,7 @@ mod client;
 mod events;
 mod isolation;
 mod limits;
+mod load;
 mod processes;
 mod replies;
 mod resume;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::thread::NO_THREAD;
 use super::{Answer, Ask};
 use crate::agent::{AgentError, ReplyRequest};
-use crate::gateway::database::Acting;
+use crate::gateway::database::{Acting, Arguments};
 use crate::gateway::event::EventKind;
 use crate::gateway::identity::Identity;
 use crate::gateway::limits::{CONTEXT_MESSAGES_MAX, MESSAGE_BYTES_MAX, TITLE_CHARS_MAX};
@@ -24,7 +24,10 @@ struct Post {
 /// A message as it is in the database.
 struct Stored {
     seq: i64,
+    /// Of its thread.
     title: String,
+    /// What is told of it.
+    event: String,
 }
 
 pub(super) async fn post(ask: &Ask<'_>) -> Result<Answer, Failure> {
@@ -72,12 +75,9 @@ async fn store_question(ask: &Ask<'_>, posted: &Post) -> Result<Wanted, Failure>
     let last = "SELECT body FROM ( \
                     SELECT seq, body FROM messages WHERE thread_id = $1 AND owner_id = $2 ORDER BY seq DESC LIMIT $3 \
                 ) AS last ORDER BY seq";
-    let last = acting
-        .rows(
-            last,
-            &[&posted.thread_id, &identity.user_id, &CONTEXT_MESSAGES_MAX],
-        )
-        .await?;
+    let of_thread: Arguments<'_> = &[&posted.thread_id, &identity.user_id, &CONTEXT_MESSAGES_MAX];
+    let last = acting.rows(last, of_thread).await?;
+    tell(&acting, posted.thread_id, &stored).await?;
     acting.commit().await?;
     ask.gateway.cache.forget(identity.user_id);
     Ok(Wanted {
@@ -97,12 +97,13 @@ async fn store_reply(ask: &Ask<'_>, thread_id: Uuid, text: &str) -> Result<i64, 
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     let stored = append(&acting, identity, thread_id, "agent", text).await?;
+    tell(&acting, thread_id, &stored).await?;
     acting.commit().await?;
     ask.gateway.cache.forget(identity.user_id);
     Ok(stored.seq)
 }
 
-/// Appends a message to one's own thread and tells of it. An agent's message has the author it replies to.
+/// Appends a message to one's own thread. An agent's message has the author it replies to.
 async fn append(
     acting: &Acting<'_>,
     identity: &Identity,
@@ -125,18 +126,25 @@ async fn append(
     acting
         .change(insert, &[&thread_id, &seq, tenant_id, user_id, &role, &body])
         .await?;
-    let told = object!({ "thread_id": thread_id, "seq": seq, "author": user_id, "role": role, "body": body });
+    let event =
+        object!({ "thread_id": thread_id, "seq": seq, "author": user_id, "role": role, "body": body });
+    Ok(Stored {
+        seq,
+        title: thread.get("title"),
+        event: event.to_string(),
+    })
+}
+
+/// Writes the event of a message: last in its transaction, since the tenant's other events wait for the commit.
+async fn tell(acting: &Acting<'_>, thread_id: Uuid, stored: &Stored) -> Result<(), Failure> {
     let kind = EventKind::ThreadMessage.name();
     acting
         .row(
             "SELECT post_thread_event($1, $2, $3)",
-            &[&thread_id, &kind, &told.to_string()],
+            &[&thread_id, &kind, &stored.event],
         )
         .await?;
-    Ok(Stored {
-        seq,
-        title: thread.get("title"),
-    })
+    Ok(())
 }
 
 /// Asks the agent and passes the pieces on as they come; the whole text, in the end.
