@@ -70,7 +70,10 @@ fn check(mistake: Mistake, expect: &[&str]) {
         .flat_map(|name| [false, true].map(|victim| ((*name).to_owned(), victim)));
     assert_eq!(accepted(&judgement), both.collect(), "{mistake:?}");
     let taken = |finding: &&isolation::Finding| finding.kind == "taken for another user";
-    assert!(judgement.findings.iter().any(|finding| taken(&finding)), "{mistake:?}");
+    assert!(
+        judgement.findings.iter().any(|finding| taken(&finding)),
+        "{mistake:?}"
+    );
 }
 
 #[test]
@@ -109,7 +112,9 @@ fn a_cache_that_leaves_the_signature_out() {
         .collect();
     assert!(!details.is_empty());
     assert!(
-        details.iter().all(|detail| detail.starts_with("right after the good one")),
+        details
+            .iter()
+            .all(|detail| detail.starts_with("right after the good one")),
         "only what is warm deceives it: {details:#?}"
     );
 }
