@@ -111,7 +111,7 @@ impl Check {
     }
 }
 
-/// See [`Fact::Account`].
+/// See [`crate::Fact::Account`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Account<'a> {
     /// The virtual user.
@@ -129,7 +129,7 @@ pub struct Account<'a> {
     pub email: Cow<'a, str>,
 }
 
-/// See [`Fact::RoomIssued`].
+/// See [`crate::Fact::RoomIssued`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoomIssued<'a> {
     /// The plan's room.
@@ -143,7 +143,7 @@ pub struct RoomIssued<'a> {
     pub room_id: Cow<'a, str>,
 }
 
-/// See [`Fact::ThreadIssued`].
+/// See [`crate::Fact::ThreadIssued`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThreadIssued<'a> {
     /// The attempt that created it.
@@ -159,7 +159,7 @@ pub struct ThreadIssued<'a> {
     pub during: Interval,
 }
 
-/// See [`Fact::Token`].
+/// See [`crate::Fact::Token`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     /// Whose.
@@ -188,7 +188,7 @@ pub enum TokenKind {
     Refresh,
 }
 
-/// See [`Fact::Identified`].
+/// See [`crate::Fact::Identified`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identified<'a> {
     /// Who logged in.
@@ -269,7 +269,7 @@ pub enum Role {
     Other,
 }
 
-/// See [`Fact::Invoked`].
+/// See [`crate::Fact::Invoked`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Invoked<'a> {
     /// The attempt.
@@ -310,7 +310,7 @@ pub enum Outcome {
     Info(String),
 }
 
-/// See [`Fact::Inbound`].
+/// See [`crate::Fact::Inbound`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inbound<'a> {
     /// Over this connection.
@@ -383,7 +383,7 @@ pub enum Step {
     Error,
 }
 
-/// See [`Fact::Probe`]. A probe asks for something that must be denied.
+/// See [`crate::Fact::Probe`]. A probe asks for something that must be denied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probe<'a> {
     /// The check it belongs to.
@@ -425,7 +425,7 @@ pub enum ProbeResult {
     Lost,
 }
 
-/// See [`Fact::AuditRow`].
+/// See [`crate::Fact::AuditRow`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRow<'a> {
     /// What it is: message, room message, thread.
@@ -450,7 +450,7 @@ pub struct AuditRow<'a> {
     pub body: Cow<'a, [u8]>,
 }
 
-/// See [`Fact::Pool`].
+/// See [`crate::Fact::Pool`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PoolFigures {
     /// Which pool: `deadpool-postgres`, `sqlx`, `gateway-0`.

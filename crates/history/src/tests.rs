@@ -54,19 +54,7 @@ fn fact(kind: u8, (small, large, flag): (u32, u64, bool), bytes: Vec<u8>, text: 
             round: Round(1),
             measured: flag,
         },
-        3 => Fact::Probe(Probe {
-            check: Check::Thread,
-            name,
-            attacker: user,
-            victim: flag.then_some(User(1)),
-            replica: Replica(1),
-            conn: Some(Conn(9)),
-            control_before: flag,
-            control_after: true,
-            result: ProbeResult::Refused,
-            detail: Cow::Borrowed("not_found"),
-            during,
-        }),
+        3 => probe(user, flag, name, during),
         4 => Fact::Membership {
             room: Room(small),
             user,
@@ -98,6 +86,22 @@ fn fact(kind: u8, (small, large, flag): (u32, u64, bool), bytes: Vec<u8>, text: 
         })),
         _ => Fact::LimitHit { what: name },
     }
+}
+
+fn probe(attacker: User, flag: bool, name: Cow<'static, str>, during: Interval) -> Fact<'static> {
+    Fact::Probe(Probe {
+        check: Check::Thread,
+        name,
+        attacker,
+        victim: flag.then_some(User(1)),
+        replica: Replica(1),
+        conn: Some(Conn(9)),
+        control_before: flag,
+        control_after: true,
+        result: ProbeResult::Refused,
+        detail: Cow::Borrowed("not_found"),
+        during,
+    })
 }
 
 fn events() -> impl Strategy<Value = Vec<Event<'static>>> {
