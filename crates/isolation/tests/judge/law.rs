@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use history::{
-    Audience, Check, Conn, Event, Fact, Op, Outcome, Part, Place, ProbeResult, Role, Source, Step,
+    Audience, Check, Conn, Event, Fact, Op, Outcome, Part, Place, PoolFigures, ProbeResult, Replica, Role,
+    Round, Source, Step, User,
 };
-use isolation::canary::Datum;
+use isolation::canary::{Datum, Mint};
 use isolation::{Explainer, Judge, Judgement};
 use proptest::prelude::*;
 
@@ -51,7 +52,82 @@ fn eventful() -> Story {
         .probe(Check::Boundary, ProbeResult::Lost)
         .probe(Check::Token, ProbeResult::Accepted);
     story.push(1300, Conn(20), "{}");
+    mishaps(&mut story);
     story
+}
+
+/// What is not as it should be, and counted.
+fn mishaps(story: &mut Story) {
+    let late = story.mint(0, Audience::Room(history::Room(0)), Datum::RoomBody);
+    story.exchange(
+        398,
+        399,
+        Ask {
+            stores: Some(late.serial),
+            ..ask(0, Role::PostRoom)
+        },
+        "{}",
+    );
+    story.push(400, conn(3), &format!(r#"{{"body":"{}"}}"#, late.long()));
+    let piece = story.secret(3).long();
+    story.push(401, conn(0), &format!(r#"{{"x":"{}"}}"#, &piece[..15]));
+    let misfiled = story.secret(1);
+    story.audit_row(2, 1, &misfiled);
+    let mut old = Mint::new(User(2), RUN - 1).unwrap();
+    let residue = old.mint(Audience::Owner, Datum::Secret).unwrap();
+    story.push(91, conn(1), &format!(r#"{{"x":"{}"}}"#, residue.long()));
+    story.raw(92, conn(2), Source::Text, b"}{".to_vec(), vec![Part::Undecodable]);
+    let noise = (0..400_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80);
+    story.raw(93, conn(3), Source::Binary, noise.collect(), vec![]);
+    story.tell(
+        94,
+        Fact::Completed {
+            op: Op(9999),
+            outcome: Outcome::Ok,
+        },
+    );
+    story.tell(
+        95,
+        Fact::ServiceDied {
+            name: "agent".into(),
+            detail: "signal 9".into(),
+        },
+    );
+    story.tell(
+        96,
+        Fact::PhaseBegan {
+            phase: 2,
+            name: "two".into(),
+            round: Round(1),
+            measured: true,
+        },
+    );
+    let (size, hygiene_findings) = (4, vec!["a lock".into()]);
+    for (label, hygiene_checked) in [("sqlx", 1), ("deadpool-postgres", 20), ("sqlx", 300)] {
+        let (label, hygiene_findings) = (label.into(), hygiene_findings.clone());
+        let figures = PoolFigures {
+            label,
+            size,
+            hygiene_checked,
+            hygiene_findings,
+            ..PoolFigures::default()
+        };
+        story.tell(1600, Fact::Pool(Box::new(figures)));
+    }
+    for (replica, count) in [(0, 1), (1, 20), (2, 300)] {
+        let (name, replica, required_by) = ("resumed".into(), Replica(replica), vec![Check::Boundary]);
+        story.tell(
+            1601,
+            Fact::Situation {
+                name,
+                replica,
+                count,
+                required_by,
+            },
+        );
+    }
+    let lost = story.post(1610, 2).long().into_bytes();
+    story.without(|fact| matches!(fact, Fact::AuditRow(row) if *row.body == *lost));
 }
 
 type Told = Vec<(Place, Event<'static>)>;
