@@ -157,16 +157,39 @@ async fn users_are_known_within_their_tenant_only() {
     );
 }
 
+/// Asks the same 20 times while a table is locked, so that no answer is there before the last question.
+async fn ask_while_locked(
+    stack: &Stack,
+    client: &mut Client,
+    table: &str,
+    op: &str,
+    arguments: Value,
+) -> Vec<Value> {
+    let mut root = stack.cluster.connect("root").await;
+    let mut lock = sqlx::Connection::begin(&mut root).await.expect("a transaction");
+    let sql = sqlx::AssertSqlSafe(format!("lock table {table} in access exclusive mode"));
+    sqlx::query(sql).execute(&mut *lock).await.expect("a lock");
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(client.request(op, arguments.clone()).await);
+    }
+    // a fence: when this is answered, all the others wait
+    client.ok("room.list", json!({})).await;
+    lock.rollback().await.expect("the lock is given up");
+    let mut answers = Vec::new();
+    for id in ids {
+        answers.push(client.answer(&id).await[0]["ok"].clone());
+    }
+    answers
+}
+
 #[tokio::test]
 async fn look_ups_of_a_tenant_share_queries() {
     let stack = Stack::start().await;
-    let (one, _, mut first) = stack.enter("one", "red", 0).await;
-    let mut ids = Vec::new();
-    for _ in 0..20 {
-        ids.push(first.request("user.get", json!({ "user_id": one.user_id })).await);
-    }
-    for id in ids {
-        assert_eq!(first.answer(&id).await[0]["ok"]["name"], "one");
+    let (one, _, mut client) = stack.enter("one", "red", 0).await;
+    let arguments = json!({ "user_id": one.user_id });
+    for answer in ask_while_locked(&stack, &mut client, "users", "user.get", arguments).await {
+        assert_eq!(answer["name"], "one");
     }
     assert!(stack.situation("batched_lookups").await > 0.0);
 }
@@ -175,12 +198,8 @@ async fn look_ups_of_a_tenant_share_queries() {
 async fn equal_questions_share_a_computation() {
     let stack = Stack::start().await;
     let (_, _, mut client) = stack.enter("one", "red", 0).await;
-    let mut ids = Vec::new();
-    for _ in 0..20 {
-        ids.push(client.request("thread.list", json!({})).await);
-    }
-    for id in ids {
-        assert_eq!(client.answer(&id).await[0]["ok"], json!({ "threads": [] }));
+    for answer in ask_while_locked(&stack, &mut client, "threads", "thread.list", json!({})).await {
+        assert_eq!(answer, json!({ "threads": [] }));
     }
     assert!(stack.situation("single_flight_shared").await > 0.0);
 }

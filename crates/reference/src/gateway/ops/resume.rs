@@ -46,13 +46,14 @@ pub(crate) async fn remember(acting: &Acting<'_>, link: &Link, subject: Uuid) ->
 #[derive(Deserialize)]
 struct Resume {
     resume: String,
-    after: i64,
+    /// Nothing was seen yet if there is none.
+    after: Option<i64>,
 }
 
 pub(super) async fn resume(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Resume { resume, after } = ask.request.arguments()?;
     let subjects = take_over(ask, &resume).await?;
-    let mut replay = Replay::begin(ask, subjects, after)?;
+    let mut replay = Replay::begin(ask, subjects, after.unwrap_or(0))?;
     ask.gateway.metrics.situation(Situation::Resumed).inc();
     while replay.next_page().await? {}
     json(&object!({ "replayed": replay.count }))

@@ -71,8 +71,7 @@ pub(super) async fn post(ask: &Ask<'_>) -> Result<Json, Failure> {
 #[derive(Deserialize)]
 struct Read {
     room_id: Uuid,
-    #[serde(default)]
-    after: i64,
+    after: Option<i64>,
 }
 
 pub(super) async fn read(ask: &Ask<'_>) -> Result<Json, Failure> {
@@ -88,7 +87,10 @@ pub(super) async fn read(ask: &Ask<'_>) -> Result<Json, Failure> {
                     ) AS page \
                 ) AS sized WHERE before < $4 ORDER BY seq";
     let page = acting
-        .rows(page, &[&room_id, &after, &READ_MESSAGES_MAX, &READ_BYTES_MAX])
+        .rows(
+            page,
+            &[&room_id, &after.unwrap_or(0), &READ_MESSAGES_MAX, &READ_BYTES_MAX],
+        )
         .await?;
     acting.commit().await?;
     let is_cut = page

@@ -33,8 +33,7 @@ impl Titled {
 #[derive(Deserialize)]
 struct Named {
     thread_id: Uuid,
-    #[serde(default)]
-    after: i64,
+    after: Option<i64>,
 }
 
 pub(super) async fn create(ask: &Ask<'_>) -> Result<Json, Failure> {
@@ -121,7 +120,7 @@ async fn find_now(ask: &Ask<'_>, title: String) -> Result<Json, Failure> {
 
 pub(super) async fn read(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Named { thread_id, after } = ask.request.arguments()?;
-    let identity = &ask.link.identity;
+    let (identity, after) = (&ask.link.identity, after.unwrap_or(0));
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     let thread = "SELECT title, last_seq FROM threads WHERE thread_id = $1 AND owner_id = $2";
