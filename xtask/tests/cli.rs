@@ -1,5 +1,10 @@
 //! What the command says to those who use it wrongly: run as they would run it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something unexpected happens"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

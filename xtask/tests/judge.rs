@@ -1,5 +1,10 @@
 //! Judging from files: what was damaged is an error, never a verdict.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something unexpected happens"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

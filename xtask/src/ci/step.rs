@@ -1,10 +1,10 @@
 //! One step: a command whose output matters only if it fails.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use xshell::{Shell, cmd};
 
 use crate::workspace;
 
@@ -28,16 +28,8 @@ impl Step {
     /// Does it.
     pub(super) fn run(&self) -> Result<String> {
         match &self.task {
-            Task::Cargo(arguments) => {
-                let mut cargo = workspace::cargo();
-                cargo.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
-                succeed(cargo)
-            }
-            Task::Xtask(arguments) => {
-                let mut own = xtask()?;
-                own.args(arguments);
-                succeed(own)
-            }
+            Task::Cargo(arguments) => succeed(workspace::cargo().get_program(), arguments),
+            Task::Xtask(arguments) => succeed(xtask()?.get_program(), arguments),
             Task::Own(task) => task(),
         }
     }
@@ -61,25 +53,20 @@ pub(super) fn has_nextest() -> bool {
     cargo.status().is_ok_and(|status| status.success())
 }
 
-/// Runs it without a terminal, both streams into one file; an error carries all of that.
-fn succeed(mut command: Command) -> Result<String> {
-    let mut output = tempfile::tempfile().context("cannot make a temporary file")?;
-    let stream = |file: &File| file.try_clone().context("cannot share the temporary file");
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(stream(&output)?)
-        .stderr(stream(&output)?)
-        .status()
-        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    if status.success() {
+/// Runs it in the workspace without a terminal; an error carries all that it said.
+fn succeed(program: &OsStr, arguments: &[&str]) -> Result<String> {
+    let shell = Shell::new().context("cannot find the present folder")?;
+    shell.change_dir(workspace::root());
+    let output = cmd!(shell, "{program} {arguments...}")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .quiet()
+        .ignore_status()
+        .output()?;
+    if output.status.success() {
         return Ok(String::new());
     }
-    let mut said = Vec::new();
-    output
-        .rewind()
-        .and_then(|()| output.read_to_end(&mut said))
-        .context("cannot read the step's output")?;
-    bail!("{}\n{status}", String::from_utf8_lossy(&said).trim_end())
+    let said = [output.stdout, output.stderr].concat();
+    bail!("{}\n{}", String::from_utf8_lossy(&said).trim_end(), output.status)
 }
 
 #[cfg(test)]
@@ -88,14 +75,12 @@ mod tests {
 
     #[test]
     fn a_failed_step_says_what_it_said() {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "echo out; echo err >&2; exit 3"]);
-        assert_eq!(
-            succeed(shell).unwrap_err().to_string(),
-            "out\nerr\nexit status: 3"
-        );
-        assert_eq!(succeed(Command::new("true")).unwrap(), "");
-        let error = succeed(Command::new("/no/such/program")).unwrap_err().to_string();
-        assert_eq!(error, "cannot run /no/such/program");
+        let failed = succeed(OsStr::new("sh"), &["-c", "echo out; echo err >&2; exit 3"]);
+        assert_eq!(failed.unwrap_err().to_string(), "out\nerr\nexit status: 3");
+        assert_eq!(succeed(OsStr::new("true"), &[]).unwrap(), "");
+        let error = succeed(OsStr::new("/no/such/program"), &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("/no/such/program"), "{error}");
     }
 }

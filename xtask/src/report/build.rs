@@ -57,7 +57,7 @@ impl Report {
 fn isolation(judgement: &Judgement, evidence: &[Evidence], selected: bool) -> Isolation {
     let report = |verdict: &CheckVerdict| CheckReport {
         letter: verdict.check.letter(),
-        text: verdict.to_string(),
+        text: in_words(verdict, &judgement.problems),
         verdict: verdict.clone(),
     };
     let of_checks: u64 = judgement.verdicts.iter().map(|verdict| verdict.violations).sum();
@@ -81,6 +81,17 @@ fn isolation(judgement: &Judgement, evidence: &[Evidence], selected: bool) -> Is
         hygiene_findings: hygiene.findings.clone(),
         not_covered: NOT_COVERED,
     }
+}
+
+/// The verdict's own words, but for what is wrong with the whole run: that is said once, apart.
+fn in_words(verdict: &CheckVerdict, problems: &[String]) -> String {
+    let mut own = verdict.clone();
+    own.reasons.retain(|reason| !problems.contains(reason));
+    if own.reasons.len() < verdict.reasons.len() {
+        own.reasons
+            .push("the run as a whole has problems, see there".to_owned());
+    }
+    own.to_string()
 }
 
 /// In the order of the checks; within one, as they were found.
