@@ -89,7 +89,8 @@ pub enum ReadError {
     },
 }
 
-/// Reads one segment from `R`, block by block; a block's events are given out only after its hash was checked.
+/// Reads one segment from `R`, block by block; a block's events are given out only after its hash was
+/// checked.
 #[derive(Debug)]
 pub struct SegmentReader<R: Read> {
     input: R,
@@ -141,7 +142,8 @@ impl<R: Read> SegmentReader<R> {
         self.worker
     }
 
-    /// What the segment amounts to, once [`Self::next`] has answered `None`; compare it with the run's [`crate::Seal`].
+    /// What the segment amounts to, once [`Self::next`] has answered `None`; compare it with the run's
+    /// [`crate::Seal`].
     #[must_use]
     pub fn seal(&self) -> Option<&SegmentSeal> {
         self.seal.as_ref()

@@ -17,8 +17,8 @@ pub struct SegmentSeal {
     pub limit_hit: bool,
 }
 
-/// The list of all segments of a run: what is missing or was cut shows against it. It guards against corruption, not
-/// against forgery.
+/// The list of all segments of a run: what is missing or was cut shows against it. It guards against
+/// corruption, not against forgery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
     /// The run.

@@ -1,7 +1,7 @@
 //! What scanning costs: the needles against one needle of the same library family, whole scans, streams, ids.
 //!
-//! After criterion's figures it prints how many times as long as one `memmem` over the same bytes each pass takes, all measured in
-//! turns within one run, so that a busy machine slows both alike.
+//! After criterion's figures it prints how many times as long as one `memmem` over the same bytes each pass
+//! takes, all measured in turns within one run, so that a busy machine slows both alike.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

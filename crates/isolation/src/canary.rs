@@ -1,7 +1,7 @@
 //! Canaries: planted strings that say whose they are.
 //!
-//! A block is 32 characters of `[a-z2-7]` (the base32 alphabet of RFC 4648, lower case; five bits each), high bits
-//! first:
+//! A block is 32 characters of `[a-z2-7]` (the base32 alphabet of RFC 4648, lower case; five bits each), high
+//! bits first:
 //!
 //! | symbols | field | bits |
 //! |---|---|---|
@@ -13,8 +13,8 @@
 //! | 22..26 | serial | 20 |
 //! | 26..32 | Bech32m's checksum over the 26 symbols before it | 30 |
 //!
-//! The short form is one block, the long form three identical ones: any 39 contiguous characters of it hold a whole
-//! marker and each of the 32 symbols at least once.
+//! The short form is one block, the long form three identical ones: any 39 contiguous characters of it hold a
+//! whole marker and each of the 32 symbols at least once.
 
 mod check;
 mod mint;
@@ -28,9 +28,10 @@ use serde::{Deserialize, Serialize};
 
 pub use mint::{Mint, MintError};
 
-/// What every block begins with. A letter that is rare everywhere and stands in it once, then consonants between digits as no
-/// word has them. Its base64 shows that letter at each alignment, and neither of the characters in which the two alphabets
-/// differ; its hexadecimal digits after the first pair are decimal ones.
+/// What every block begins with. A letter that is rare everywhere and stands in it once, then consonants
+/// between digits as no word has them. Its base64 shows that letter at each alignment, and neither of the
+/// characters in which the two alphabets differ; its hexadecimal digits after the first pair are decimal
+/// ones.
 pub const MARKER: &[u8; MARKER_LEN] = b"z3qx7vw6";
 /// Characters of the marker.
 pub const MARKER_LEN: usize = 8;
@@ -187,8 +188,9 @@ impl Canary {
         check::holds(&symbols).then(|| head.with(Serial(get(&symbols[22..26]))))
     }
 
-    /// Reads any piece of the long form of at least [`WINDOW_LEN`] characters (or one that begins with a whole block); `None` if
-    /// `piece` is no such piece. Symbols that a cut took from the block are taken from its neighbour.
+    /// Reads any piece of the long form of at least [`WINDOW_LEN`] characters (or one that begins with a
+    /// whole block); `None` if `piece` is no such piece. Symbols that a cut took from the block are taken
+    /// from its neighbour.
     #[must_use]
     pub fn recover(piece: &[u8]) -> Option<Self> {
         marks(piece).find_map(|at| match Found::at(piece, at)? {
@@ -363,8 +365,8 @@ impl Found {
         }
     }
 
-    /// Reads around the marker at `at` of `piece`, whose bytes up to the first that is no symbol on either side are
-    /// contiguous; `None` if there is no marker.
+    /// Reads around the marker at `at` of `piece`, whose bytes up to the first that is no symbol on either
+    /// side are contiguous; `None` if there is no marker.
     pub(crate) fn at(piece: &[u8], at: usize) -> Option<Self> {
         let tail = &piece[at..piece.len().min(at + BLOCK_LEN)];
         let right = tail.iter().take_while(|byte| symbol(**byte).is_some()).count();

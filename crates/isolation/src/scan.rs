@@ -1,10 +1,10 @@
 //! Finds canaries in bytes, however they are dressed.
 //!
-//! A [`Scanner`] looks for a dozen constant needles: the marker, plain and encoded. Only at a hit does it decode.
-//! So its cost depends on the bytes alone, not on how many users, rooms or secrets there are.
+//! A [`Scanner`] looks for a dozen constant needles: the marker, plain and encoded. Only at a hit does it
+//! decode. So its cost depends on the bytes alone, not on how many users, rooms or secrets there are.
 //!
-//! A [`StreamScanner`] keeps what a piece of a stream ended with, for canaries that a split hides. [`ids`] finds what
-//! the service made itself and what therefore holds no canary: UUIDs and tokens.
+//! A [`StreamScanner`] keeps what a piece of a stream ended with, for canaries that a split hides. [`ids`]
+//! finds what the service made itself and what therefore holds no canary: UUIDs and tokens.
 
 mod decode;
 mod encoding;

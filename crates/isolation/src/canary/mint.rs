@@ -52,8 +52,8 @@ impl Mint {
     /// A fresh canary for `audience`.
     ///
     /// # Errors
-    /// If the audience's number has more than 20 bits, if it is [`Audience::OwnTenant`], or if all 2^20 serials are
-    /// spent.
+    /// If the audience's number has more than 20 bits, if it is [`Audience::OwnTenant`], or if all 2^20
+    /// serials are spent.
     pub fn mint(&mut self, audience: Audience, datum: Datum) -> Result<Canary, MintError> {
         let (kind, number) = match audience {
             Audience::Owner => (Kind::Owner, self.owner.0),

@@ -102,8 +102,8 @@ pub(super) fn base64_characters(bytes: &[u8], run: Range<usize>) -> usize {
     count
 }
 
-/// Decodes the base64 in `run` into `out`, its first character taken for number `phase` of a group of four; bytes that
-/// the run holds in part are left out.
+/// Decodes the base64 in `run` into `out`, its first character taken for number `phase` of a group of four;
+/// bytes that the run holds in part are left out.
 pub(super) fn base64(bytes: &[u8], run: Range<usize>, phase: usize, out: &mut Vec<u8>) {
     let mut text = vec![b'A'; phase];
     text.reserve(run.len());
@@ -179,7 +179,8 @@ pub(super) fn dump(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Decodes a list of at least [`INTEGERS_MIN`] decimal integers from 0 to 255 into `out`; empty if there is none.
+/// Decodes a list of at least [`INTEGERS_MIN`] decimal integers from 0 to 255 into `out`; empty if there is
+/// none.
 pub(super) fn integers(bytes: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let separator = |byte: &u8| matches!(byte, b',' | b';' | b' ' | b'\t' | b'\r' | b'\n');

@@ -60,8 +60,8 @@ impl Layer {
     }
 }
 
-/// Layers of dress, outermost first, at most [`Encoding::DEPTH_MAX`] and one that needs no decoding (reversed, split,
-/// UTF-16). Displays as `gzip > base64`; `plain` if there are none.
+/// Layers of dress, outermost first, at most [`Encoding::DEPTH_MAX`] and one that needs no decoding
+/// (reversed, split, UTF-16). Displays as `gzip > base64`; `plain` if there are none.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Encoding([Option<Layer>; Self::DEPTH_MAX + 1]);
 

@@ -96,20 +96,29 @@ impl Unescaped {
 }
 
 impl Escape {
-    /// Whether a canary, an encoding of one, or a separator within could be written with it. Line breaks and `\/`, which
-    /// JSON is full of, are read over without this; escaped quotes are in no canary.
+    /// Whether a canary, an encoding of one, or a separator within could be written with it. Line breaks and
+    /// `\/`, which JSON is full of, are read over without this; escaped quotes are in no canary.
     fn hides(&self) -> bool {
         match self.char {
             Decoded::Byte(_) => true,
             Decoded::Char('\n' | '\r' | '\t' | '/' | '"') => self.len > 2,
             Decoded::Char('\u{8}' | '\u{c}') => false,
             Decoded::Char('\\') => self.layer == Layer::Unicode,
-            Decoded::Char(char) => {
-                char.is_ascii()
-                    || matches!(char, '\u{a0}'..='\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{2000}'..='\u{206f}' | '\u{feff}')
-            }
+            Decoded::Char(char) => char.is_ascii() || may_separate(char),
         }
     }
+}
+
+/// Whether `char` is in a range that holds the separators beyond ASCII.
+fn may_separate(char: char) -> bool {
+    let ranges = [
+        '\u{a0}'..='\u{ad}',
+        '\u{34f}'..='\u{34f}',
+        '\u{180e}'..='\u{180e}',
+        '\u{2000}'..='\u{206f}',
+        '\u{feff}'..='\u{feff}',
+    ];
+    ranges.iter().any(|range| range.contains(&char))
 }
 
 /// The escape that `bytes` begin with.

@@ -34,8 +34,9 @@ pub enum Id<'a> {
     },
 }
 
-/// Yields all ids in `bytes`, in order of the runs of token characters (`[A-Za-z0-9_-]`) that hold them. Looks closer only where a block
-/// of 16 bytes holds neither space nor quote, so that text without long words costs little.
+/// Yields all ids in `bytes`, in order of the runs of token characters (`[A-Za-z0-9_-]`) that hold them.
+/// Looks closer only where a block of 16 bytes holds neither space nor quote, so that text without long words
+/// costs little.
 pub fn find<'a>(bytes: &'a [u8], mut yield_id: impl FnMut(Id<'a>)) {
     for run in Runs::new(bytes, &TOKEN) {
         let mut from = run.start;
@@ -85,7 +86,8 @@ fn next_known(bytes: &[u8], range: Range<usize>) -> Option<Range<usize>> {
     None
 }
 
-/// Length of the UUID that `bytes` begin with: 36 with hyphens, 32 without (and then no further digit follows).
+/// Length of the UUID that `bytes` begin with: 36 with hyphens, 32 without (and then no further digit
+/// follows).
 fn uuid_len(bytes: &[u8]) -> Option<usize> {
     let hyphenated = bytes.get(..HYPHENATED_LEN).is_some_and(|text| {
         text.iter().enumerate().all(|(at, byte)| {
@@ -104,8 +106,8 @@ fn uuid_len(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= UUID_DIGITS && digits && ends).then_some(UUID_DIGITS)
 }
 
-/// The fingerprint of the one UUID in `text`, whatever its spelling (hyphens, case, braces, `urn:uuid:`): that of its 32
-/// digits in lower case; `None` if `text` is no UUID.
+/// The fingerprint of the one UUID in `text`, whatever its spelling (hyphens, case, braces, `urn:uuid:`):
+/// that of its 32 digits in lower case; `None` if `text` is no UUID.
 #[must_use]
 pub fn uuid_fingerprint(text: &[u8]) -> Option<Fingerprint> {
     let text = match text.get(..9) {
@@ -125,8 +127,9 @@ pub fn uuid_fingerprint(text: &[u8]) -> Option<Fingerprint> {
     Some(Fingerprint::of(&digits))
 }
 
-/// What a token leaves behind when a piece of it turns up: the fingerprints of its 16-character pieces at stride 16. Of a
-/// JWT (three parts, divided by dots) only the signature, since headers and claims are alike; of any other token, all.
+/// What a token leaves behind when a piece of it turns up: the fingerprints of its 16-character pieces at
+/// stride 16. Of a JWT (three parts, divided by dots) only the signature, since headers and claims are alike;
+/// of any other token, all.
 #[must_use]
 pub fn pieces_of_token(token: &str) -> Vec<Fingerprint> {
     let mut parts = token.split('.');
@@ -140,8 +143,8 @@ pub fn pieces_of_token(token: &str) -> Vec<Fingerprint> {
         .collect()
 }
 
-/// Fingerprints of the 16 characters at every place of `run`: any 31 of a token's characters in a row hold one of
-/// [`pieces_of_token`].
+/// Fingerprints of the 16 characters at every place of `run`: any 31 of a token's characters in a row hold
+/// one of [`pieces_of_token`].
 pub fn grams(run: &[u8]) -> impl Iterator<Item = Fingerprint> + '_ {
     run.windows(PIECE_LEN).map(Fingerprint::of)
 }

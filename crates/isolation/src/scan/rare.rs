@@ -1,4 +1,5 @@
-//! Places of rare bytes, found a block at a time: loops over arrays, which the compiler turns into vector code.
+//! Places of rare bytes, found a block at a time: loops over arrays, which the compiler turns into vector
+//! code.
 
 /// Bytes that are looked at together at first, and where something was found.
 const WIDE: usize = 128;
@@ -34,6 +35,23 @@ fn slowly(bytes: &[u8], from: usize, is: impl Fn(u8) -> bool, seen: &mut impl Fn
     for (at, byte) in bytes.iter().enumerate() {
         if is(*byte) {
             seen(from + at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::each;
+
+    proptest! {
+        #[test]
+        fn as_a_plain_loop_finds_them(bytes in prop::collection::vec(0..40_u8, 0..600)) {
+            let mut found = Vec::new();
+            each(&bytes, |byte| byte == 4, |at| found.push(at));
+            let expected: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] == 4).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }

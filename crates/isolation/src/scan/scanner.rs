@@ -13,8 +13,8 @@ use super::reach::{self, Gathered};
 use super::runs::{BASE64_ESCAPED, DUMP, Runs};
 use super::{decode, settle};
 
-/// Shortest run of base64 or hexadecimal characters that is decoded without a needle in it: a block that is encoded
-/// once more within; longer than a UUID.
+/// Shortest run of base64 or hexadecimal characters that is decoded without a needle in it: a block that is
+/// encoded once more within; longer than a UUID.
 const ENCODED_MIN: usize = 40;
 /// Shortest data that raw decompression is tried on, in bytes.
 const COMPRESSED_MIN: usize = 16;
@@ -41,7 +41,8 @@ pub struct Hit {
     /// How it was dressed.
     pub encoding: Encoding,
     /// Its first byte, counted from the beginning of what was handed in (of the whole stream, for a
-    /// [`StreamScanner`](super::StreamScanner)). Within base64, hexadecimal digits and compressed data it is an estimate.
+    /// [`StreamScanner`](super::StreamScanner)). Within base64, hexadecimal digits and compressed data it is
+    /// an estimate.
     pub offset: u64,
     /// The byte after its last.
     pub end: u64,
@@ -269,7 +270,8 @@ impl Scanner {
         }
     }
 
-    /// Decodes base64 of which it is not known where its groups of four begin, most likely with the first character.
+    /// Decodes base64 of which it is not known where its groups of four begin, most likely with the first
+    /// character.
     fn phases(&mut self, view: &View<'_>, run: Range<usize>) {
         for phase in [0, 3, 2, 1] {
             if self.base64_run(view, run.clone(), phase) {
@@ -298,7 +300,8 @@ impl Scanner {
         }
     }
 
-    /// Looks into bytes that need not be text; what cannot be looked into is opaque if all of it was handed in as such.
+    /// Looks into bytes that need not be text; what cannot be looked into is opaque if all of it was handed
+    /// in as such.
     fn bytes(&mut self, view: &View<'_>) {
         let text = std::str::from_utf8(view.bytes).is_ok();
         let readable = self.may_read(view, text);
@@ -361,7 +364,8 @@ impl Scanner {
         brotli == End::Clean && brotli_len >= view.bytes.len() / 2
     }
 
-    /// Decompresses what begins at `at`, and looks at all that comes out; returns how it ended and how much came.
+    /// Decompresses what begins at `at`, and looks at all that comes out; returns how it ended and how much
+    /// came.
     fn inflate(&mut self, view: &View<'_>, layer: Layer, at: usize) -> (End, usize) {
         let limit = self.budget.min(inflate::INFLATED_MAX);
         let mut out = self.spare.pop().unwrap_or_default();

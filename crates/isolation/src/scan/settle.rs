@@ -4,7 +4,8 @@ use crate::canary::Found;
 
 use super::scanner::Hit;
 
-/// Sorts hits by offset, joins readings of one canary that overlap, and drops beginnings of it that overlap it.
+/// Sorts hits by offset, joins readings of one canary that overlap, and drops beginnings of it that overlap
+/// it.
 pub(super) fn settle(hits: &mut Vec<Hit>) {
     if hits.len() < 2 {
         return;

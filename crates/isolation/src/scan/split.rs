@@ -1,4 +1,5 @@
-//! What may be strewn into a string without changing how it reads: white space, hyphens, zero-width characters.
+//! What may be strewn into a string without changing how it reads: white space, hyphens, zero-width
+//! characters.
 
 /// Longest run of separators between two symbols, in bytes.
 const SEPARATORS_MAX: usize = 32;

@@ -12,9 +12,9 @@ const BREAKERS: &[u8] = b"\"{}[]<>()";
 
 /// Scans the pieces of one stream as if they were one.
 ///
-/// It keeps what the last piece ended with as far as that could be the beginning of something: nothing after a
-/// complete JSON document. Each hit is told once, with its place in the whole stream; the beginning of a canary is told
-/// when it is clear that the rest does not come.
+/// It keeps what the last piece ended with as far as that could be the beginning of something: nothing after
+/// a complete JSON document. Each hit is told once, with its place in the whole stream; the beginning of a
+/// canary is told when it is clear that the rest does not come.
 #[derive(Debug)]
 pub struct StreamScanner {
     medium: Medium,
@@ -81,8 +81,8 @@ impl StreamScanner {
         self.carry.len()
     }
 
-    /// Leaves those hits that are new and certain, at their places in the stream. `kept_from` is where, in what was
-    /// scanned, that part begins which is kept and will be scanned again.
+    /// Leaves those hits that are new and certain, at their places in the stream. `kept_from` is where, in
+    /// what was scanned, that part begins which is kept and will be scanned again.
     fn tell(&mut self, scanner: &mut Scanner, kept_from: u64) {
         let base = self.base;
         let told = &mut self.told;

@@ -37,7 +37,7 @@ fn awkward() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn nothing_panics_and_places_are_within(bytes in awkward(), binary in any::<bool>()) {

@@ -6,7 +6,9 @@ use crate::scan::{Medium, Scanner};
 /// Dresses the canary, innermost first, and looks for it within a JSON document.
 #[track_caller]
 fn check(dresses: &[Dress]) {
-    for text in [canary().short(), canary().long()] {
+    // The short form is the harder one to find, and the cheaper one to dress three times.
+    let forms = [canary().short(), canary().long()];
+    for text in forms.into_iter().take(if dresses.len() > 2 { 1 } else { 2 }) {
         let mut bytes = text.into_bytes();
         for (_, dress) in dresses {
             bytes = dress(&bytes);
@@ -176,7 +178,7 @@ fn what_cannot_be_looked_into_is_opaque() {
 
 #[test]
 fn a_bomb_is_opaque() {
-    let zeros = vec![b' '; 64 << 20];
+    let zeros = vec![b' '; 20 << 20];
     let bomb = MARKED[0].1(&zeros);
     let (hits, opaque) = scan(&bomb, Medium::Binary);
     assert_eq!(hits, []);
