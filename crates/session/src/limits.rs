@@ -16,7 +16,7 @@ pub const SILENT_LIMIT: u32 = 4;
 pub struct Limits {
     /// For the answer of an op, over HTTP too; also the latency that an unanswered op counts with.
     pub op: Duration,
-    /// For an op's answer on a connection that has answered before: fifty times its slowest answer, but no less than this.
+    /// For an op's answer on a connection that has answered before: twenty times its slowest answer, but no less than this.
     pub op_min: Duration,
     /// For an op's answer on a connection that has just let one run out without a byte.
     pub op_silent: Duration,

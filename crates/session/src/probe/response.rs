@@ -44,6 +44,9 @@ impl VirtualUser {
                     },
                 );
             }
+            if answer.is_unanswered() {
+                return;
+            }
         }
     }
 

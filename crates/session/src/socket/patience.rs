@@ -5,15 +5,18 @@ use std::time::Duration;
 use crate::limits::{Limits, SILENT_LIMIT};
 
 /// Answers after which a connection's own pace is trusted.
-const ANSWERS_TO_TRUST: u32 = 8;
+const ANSWERS_TO_TRUST: u32 = 3;
 /// A later answer may be so many times slower than the slowest before.
-const SLOWER: u32 = 50;
+const SLOWER: u32 = 20;
+/// Timeouts after which a connection is known to lose answers, and those to come are not waited for any longer than need be.
+const TIMEOUTS_TO_HURRY: u32 = 2;
 
 /// One connection's record of answering.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Patience {
     answers: u32,
     slowest: Duration,
+    timeouts: u32,
     silent: u32,
 }
 
@@ -22,6 +25,7 @@ impl Patience {
     pub(crate) fn wait(&self, limits: &Limits) -> Option<Duration> {
         match self.silent {
             0 if self.answers < ANSWERS_TO_TRUST => Some(limits.op),
+            0 if self.timeouts >= TIMEOUTS_TO_HURRY => Some(limits.op_min.min(limits.op)),
             0 => Some((self.slowest * SLOWER).clamp(limits.op_min.min(limits.op), limits.op)),
             silent if silent < SILENT_LIMIT => Some(limits.op_silent),
             _ => None,
@@ -38,6 +42,7 @@ impl Patience {
     }
 
     pub(crate) fn timed_out(&mut self) {
+        self.timeouts += 1;
         self.silent += 1;
     }
 }
@@ -55,12 +60,15 @@ mod tests {
             patience.answered(Duration::from_millis(2));
         }
         assert_eq!(patience.wait(&limits), Some(limits.op_min));
-        patience.answered(Duration::from_millis(40));
+        patience.answered(Duration::from_millis(100));
         assert_eq!(patience.wait(&limits), Some(Duration::from_secs(2)));
         patience.timed_out();
         assert_eq!(patience.wait(&limits), Some(limits.op_silent));
         patience.heard();
         assert_eq!(patience.wait(&limits), Some(Duration::from_secs(2)));
+        patience.timed_out();
+        patience.heard();
+        assert_eq!(patience.wait(&limits), Some(limits.op_min));
         for _ in 0..SILENT_LIMIT {
             patience.timed_out();
         }

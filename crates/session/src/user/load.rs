@@ -37,10 +37,11 @@ impl VirtualUser {
             return;
         };
         for _ in 0..Plan::POSTS {
-            if !socket.is_alive() {
+            let answer = self.post(&socket, &thread, None).await;
+            // whoever is not answered does not hold up the others
+            if answer.is_none_or(|answer| answer.is_unanswered()) {
                 return;
             }
-            self.post(&socket, &thread, None).await;
         }
     }
 
@@ -148,8 +149,8 @@ impl VirtualUser {
                 let answer = socket.call(request).await;
                 cancelled = answer.values.get(Slot::Done) == Some("true");
             }
-            post.end().await;
-            if cancelled || !socket.is_alive() {
+            // whoever is not answered does not hold up the others
+            if post.end().await.is_unanswered() || cancelled {
                 return cancelled;
             }
         }
