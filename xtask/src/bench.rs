@@ -52,26 +52,19 @@ struct Bounds {
 /// Runs them, then prints.
 pub(crate) fn run(args: &BenchArgs) -> Result<Exit> {
     let metadata = workspace::metadata()?;
-    let packages = with_benches(&metadata);
-    if packages.is_empty() {
+    let benches = benches(&metadata);
+    if benches.is_empty() {
         bail!("no crate of the workspace has a bench");
     }
     let began = SystemTime::now();
     let mut cargo = workspace::cargo();
-    cargo.arg("bench").arg("--benches");
-    for package in &packages {
-        cargo.args(["--package", package]);
+    cargo.arg("bench");
+    for (package, bench) in &benches {
+        cargo.args(["--package", package, "--bench", bench]);
     }
     cargo.arg("--").args(&args.filter);
     if args.brief {
-        cargo.args([
-            "--warm-up-time",
-            "0.2",
-            "--measurement-time",
-            "0.5",
-            "--sample-size",
-            "10",
-        ]);
+        cargo.args(BRIEF);
     }
     let status = cargo
         .stdout(std::io::stderr())
@@ -91,19 +84,25 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Packages that have a criterion bench.
-fn with_benches(metadata: &Metadata) -> Vec<String> {
-    let has = |package: &&cargo_metadata::Package| {
-        package
-            .targets
-            .iter()
-            .any(|target| target.kind.contains(&TargetKind::Bench))
-    };
-    metadata
+/// What makes criterion brief: seconds, seconds, samples.
+const BRIEF: [&str; 6] = [
+    "--warm-up-time",
+    "0.2",
+    "--measurement-time",
+    "0.5",
+    "--sample-size",
+    "10",
+];
+
+/// All benches, with the package of each.
+fn benches(metadata: &Metadata) -> Vec<(&str, &str)> {
+    let targets = metadata
         .packages
         .iter()
-        .filter(has)
-        .map(|package| package.name.to_string())
+        .flat_map(|package| package.targets.iter().map(move |target| (package, target)));
+    targets
+        .filter(|(_, target)| target.kind.contains(&TargetKind::Bench))
+        .map(|(package, target)| (package.name.as_str(), target.name.as_str()))
         .collect()
 }
 

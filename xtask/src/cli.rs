@@ -43,7 +43,7 @@ Examples:
   cargo xtask e2e --users 200 --tenants 10 --repeat 3  more users, three runs with seeds of their own
   cargo xtask e2e --gate 'latency_p99 < 250ms' --gate 'throughput > 200/s'
   cargo xtask e2e --only isolation --seed 7            one plane, a workload that is known
-  cargo xtask e2e --mutant cache-key-without-user      prove that a planted leak is caught
+  cargo xtask e2e --mutant NAME                        prove that a planted leak is caught; a wrong NAME lists them
 
 Exit codes, the first that holds:
   130, 143  interrupted by SIGINT, SIGTERM (10 if a violation was seen before)

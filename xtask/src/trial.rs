@@ -98,19 +98,11 @@ impl Trial<'_> {
         if let Some(chat) = &stack.chat {
             let outcome = self.drive(chat, profile.clone(), epoch).await;
             driven = log.survive("driving the users", outcome);
-            if self.interrupt.seen().is_none() {
-                self.progress.stage("reading the database and the operator ports");
-                let from = log.clock.now();
-                audit::operators(chat, &profile, &mut log).await;
-                audit::rows(chat, &profile, &mut log).await;
-                log.stage("audit", from);
-            }
+            self.unless_interrupted(self.audit(chat, &profile, &mut log))
+                .await;
         }
-        if self.settings.selects(Plane::Dbpool) && self.interrupt.seen().is_none() {
-            self.progress.stage("stressing the connection pools");
-            let from = log.clock.now();
-            audit::pools(&stack.stress, &mut log).await;
-            log.stage("pools", from);
+        if self.settings.selects(Plane::Dbpool) {
+            self.unless_interrupted(self.stress(&stack, &mut log)).await;
         }
         for death in stack.deaths() {
             let fact = Fact::ServiceDied {
@@ -127,6 +119,30 @@ impl Trial<'_> {
         log.stage("stop", from);
         self.progress.stage("judging");
         self.judged(log, driven)
+    }
+
+    async fn audit(self, chat: &Chat, profile: &Profile, log: &mut Log) {
+        self.progress.stage("reading the database and the operator ports");
+        let from = log.clock.now();
+        audit::operators(chat, profile, log).await;
+        audit::rows(chat, profile, log).await;
+        log.stage("audit", from);
+    }
+
+    async fn stress(self, stack: &Stack, log: &mut Log) {
+        self.progress.stage("stressing the connection pools");
+        let from = log.clock.now();
+        audit::pools(&stack.stress, log).await;
+        log.stage("pools", from);
+    }
+
+    /// Works until it is done or a signal comes.
+    async fn unless_interrupted(self, work: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            _ = self.interrupt.came() => {}
+            () = work => {}
+        }
     }
 
     fn judged(self, mut log: Log, driven: Option<Driven>) -> Result<Outcome> {

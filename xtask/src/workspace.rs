@@ -1,5 +1,6 @@
 //! Where the workspace lies, and cargo within it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,6 +35,27 @@ pub(crate) fn metadata() -> Result<Metadata> {
         .no_deps()
         .exec()
         .with_context(|| format!("cannot read the workspace at {}", root().display()))
+}
+
+/// All Rust sources of the workspace.
+pub(crate) fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut open = vec![root.join("crates"), root.join("xtask")];
+    let mut sources = Vec::new();
+    while let Some(folder) = open.pop() {
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        for entry in entries {
+            let path = entry
+                .with_context(|| format!("cannot list {}", folder.display()))?
+                .path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push(path);
+            }
+        }
+    }
+    sources.sort();
+    Ok(sources)
 }
 
 /// `path` as seen from the folder we were started in, if it lies under it: shorter to read and to paste.

@@ -1,9 +1,11 @@
 //! What a source file may be: so long, and for a `lib.rs` nothing but docs, modules and deliberate names.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
+
+use crate::workspace;
 
 /// A file that is longer wants to be two.
 const LINES_MAX: usize = 500;
@@ -22,7 +24,7 @@ const IMPURE: &[&str] = &[
 /// What breaks a rule, one line each.
 pub(super) fn check(root: &Path) -> Result<Vec<String>> {
     let mut broken = Vec::new();
-    for path in sources(root)? {
+    for path in workspace::sources(root)? {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
         broken.extend(broken_by(&shown, &text));
@@ -85,27 +87,6 @@ fn has_example(text: &str) -> bool {
     fences
         .step_by(2)
         .any(|language| matches!(language, "" | "rust" | "no_run"))
-}
-
-/// All Rust sources of the workspace.
-fn sources(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut open = vec![root.join("crates"), root.join("xtask")];
-    let mut sources = Vec::new();
-    while let Some(folder) = open.pop() {
-        let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
-        for entry in entries {
-            let path = entry
-                .with_context(|| format!("cannot list {}", folder.display()))?
-                .path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                sources.push(path);
-            }
-        }
-    }
-    sources.sort();
-    Ok(sources)
 }
 
 #[cfg(test)]
