@@ -93,7 +93,7 @@ pub(crate) struct E2eArgs {
     #[arg(long = "gate", value_name = "EXPR")]
     pub(crate) gates: Vec<String>,
 
-    /// Folder of the run; must be empty or not exist [default: .crosstalk/runs/<time>-<run>]
+    /// Folder of the run; must be empty or not exist [default: .crosstalk/runs/TIME-RUN]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
