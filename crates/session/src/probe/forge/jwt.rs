@@ -48,16 +48,18 @@ impl Jwt {
         format!("{}.{}", self.header_text, self.claims_text)
     }
 
-    /// As it is, with other members in its header.
+    /// As it is, with other members in its header; byte for byte as it came, if they are none other.
     pub(super) fn with_header<'m>(&self, members: impl IntoIterator<Item = &'m (&'m str, Value)>) -> Self {
         let mut header = self.header.clone();
         for (name, value) in members {
             header.insert((*name).to_owned(), value.clone());
         }
-        let header_text = encode(&header);
+        if header == self.header {
+            return self.clone();
+        }
         Self {
+            header_text: encode(&header),
             header,
-            header_text,
             ..self.clone()
         }
     }

@@ -235,6 +235,18 @@ fn the_signature_stays_where_only_the_subject_changes() {
 }
 
 #[test]
+fn what_is_signed_stays_where_only_the_key_changes() {
+    let mut forged = SERVICE.attacks();
+    forged.retain(|forged| forged.name == "attacker's key under the same key id");
+    let signed = |token: &str| token.rsplit_once('.').unwrap().0.to_owned();
+    let signed_by_attacker: Vec<_> = forged.iter().map(|forged| signed(&forged.token)).collect();
+    assert_eq!(
+        signed_by_attacker,
+        [signed(&SERVICE.own), signed(&SERVICE.victim)]
+    );
+}
+
+#[test]
 fn one_bit_of_the_signature_is_turned() {
     let service = &SERVICE;
     let flipped = service
