@@ -1,15 +1,21 @@
 //! Runs the criterion groups of all crates and prints what they found as one table.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::{Metadata, TargetKind};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
+use services::PostgresSource;
 
 use crate::cli::BenchArgs;
+use crate::database::Database;
 use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::{screen, workspace};
 
 /// `benchmark.json` of criterion.
@@ -50,15 +56,17 @@ struct Bounds {
 }
 
 /// Runs them, then prints.
-pub(crate) fn run(args: &BenchArgs) -> Result<Exit> {
+pub(crate) async fn run(args: &BenchArgs) -> Result<Exit> {
     let metadata = workspace::metadata()?;
     let benches = benches(&metadata);
     if benches.is_empty() {
         bail!("no crate of the workspace has a bench");
     }
+    let interrupt = Interrupt::listen()?;
     let began = SystemTime::now();
+    let database = Database::start(PostgresSource::from_env(), false, CONNECTIONS).await?;
     let mut cargo = workspace::cargo();
-    cargo.arg("bench");
+    cargo.arg("bench").env("DBPOOL_BENCH_URL", database.url());
     for (package, bench) in &benches {
         cargo.args(["--package", package, "--bench", bench]);
     }
@@ -66,10 +74,12 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Exit> {
     if args.brief {
         cargo.args(BRIEF);
     }
-    let status = cargo
-        .stdout(std::io::stderr())
-        .status()
-        .context("cannot run cargo")?;
+    let ended = ended(cargo, &interrupt).await;
+    database.stop().await?;
+    let status = ended?;
+    if let Some(signal) = interrupt.seen() {
+        return Ok(Exit::Interrupted(signal));
+    }
     if !status.success() {
         bail!("the benches failed: cargo ended with {status}");
     }
@@ -83,6 +93,28 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Exit> {
     screen::print(&table(&rows))?;
     Ok(Exit::Done)
 }
+
+/// Waits for cargo; a signal ends it and the bench that it runs.
+async fn ended(mut cargo: Command, interrupt: &Interrupt) -> Result<ExitStatus> {
+    cargo.stdout(std::io::stderr()).process_group(0);
+    let mut cargo = tokio::process::Command::from(cargo)
+        .spawn()
+        .context("cannot run cargo")?;
+    let group = cargo.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let status = tokio::select! {
+        status = cargo.wait() => status,
+        _ = interrupt.came() => {
+            if let Some(group) = group {
+                kill_process_group(group, Signal::TERM).context("cannot end the benches")?;
+            }
+            cargo.wait().await
+        }
+    };
+    status.context("cannot wait for cargo")
+}
+
+/// Connections that the benches open at most.
+const CONNECTIONS: u16 = 40;
 
 /// What makes criterion brief: seconds, seconds, samples.
 const BRIEF: [&str; 6] = [

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use history::Check;
 use services::PostgresSource;
 
 /// Do many users at once stay apart, and are they served fairly and fast?
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Judge(JudgeArgs),
     /// Measure the parts of the harness that run while users do.
     Bench(BenchArgs),
+    /// Prove that the judge catches planted leaks: the kill matrix, with clean runs beside it.
+    Drill(DrillArgs),
     /// Say what this machine lacks, and how to get it.
     Doctor(DoctorArgs),
     /// Everything that must hold before a change lands.
@@ -60,9 +63,9 @@ pub(crate) struct E2eArgs {
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
     pub(crate) users: u32,
 
-    /// Tenants that the users are spread over; no more than users
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
-    pub(crate) tenants: u32,
+    /// Tenants that the users are spread over, no more than users [default: 3, or one for every 25 users if that is more]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
+    pub(crate) tenants: Option<u32>,
 
     /// Measured rounds; consistency over them is gated by `round_spread`
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -185,6 +188,103 @@ pub(crate) struct BenchArgs {
     /// Fewer and shorter samples: a look, not a measurement
     #[arg(long)]
     pub(crate) brief: bool,
+}
+
+/// `drill`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each planted leak is one mechanism by which data of one user has really reached another. It runs with a fresh seed, in a
+database of its own; what it says it did is read only after the judge has judged.
+
+Exit codes:
+  0   every leak fired, was caught by a check expected to, with the right people named; clean runs stayed silent
+  1   a leak was missed or never fired, or a run could not be made
+  10  a clean run was said to be violated: a false alarm
+
+Examples:
+  cargo xtask drill                     every planted leak once
+  cargo xtask drill --seeds 5           five times each, with fresh seeds
+  cargo xtask drill --check B           those that the boundary check is expected to catch
+  cargo xtask drill --clean 100         a hundred clean runs of many sizes: no false alarm")]
+pub(crate) struct DrillArgs {
+    /// Only this planted leak; may be given again [default: all]
+    #[arg(long = "mutant", value_name = "NAME")]
+    pub(crate) mutants: Vec<String>,
+
+    /// Only those that this check is expected to catch: T, K, S, R, U or B; may be given again [default: all]
+    #[arg(long = "check", value_name = "LETTER", value_parser = parse_check)]
+    pub(crate) checks: Vec<char>,
+
+    /// Runs of each, with fresh seeds
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) seeds: u32,
+
+    /// Share of its opportunities at which a leak fires, above 0 and at most 1 [default: 1]
+    #[arg(long, value_name = "R", value_parser = parse_share)]
+    pub(crate) rate: Option<f64>,
+
+    /// Clean runs instead, N of them, with fresh seeds and sizes; one violation is a failure
+    #[arg(long, value_name = "N", conflicts_with_all = ["mutants", "checks", "seeds", "rate"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) clean: Option<u32>,
+
+    /// Runs at a time [default: one for every two processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+
+    /// Folder for drill.json, matrix.md and the runs that went wrong [default: .crosstalk/drills/TIME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Never download anything
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    /// Print drill.json on stdout, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// No progress: print the matrix alone
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    /// Where PostgreSQL comes from, as in e2e
+    #[arg(
+        long,
+        value_name = "WHERE",
+        env = "CROSSTALK_POSTGRES",
+        default_value = "any",
+        hide_env_values = true
+    )]
+    pub(crate) postgres: PostgresSource,
+}
+
+impl DrillArgs {
+    /// Runs at a time: each keeps about two processors busy.
+    pub(crate) fn jobs(&self) -> u16 {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs
+            .unwrap_or_else(|| u16::try_from(processors / 2).unwrap_or(u16::MAX).clamp(1, 8))
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate.unwrap_or(1.0)
+    }
+}
+
+fn parse_check(text: &str) -> Result<char, String> {
+    let letters = || Check::ALL.iter().map(|check| check.letter());
+    let known = letters().find(|letter| text.eq_ignore_ascii_case(&letter.to_string()));
+    known.ok_or_else(|| {
+        let letters: Vec<String> = letters().map(String::from).collect();
+        format!("one of {}", letters.join(", "))
+    })
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("a number above 0 and at most 1".to_owned()),
+    }
 }
 
 /// `doctor`.

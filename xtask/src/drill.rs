@@ -1,113 +1,130 @@
-//! A planted leak after the fact: what the mutant says it did, against what the judge says it saw.
-//!
-//! The mutant's record is read only once judging is over; nothing of it can reach a verdict.
+//! `drill`: every planted leak in runs of its own, and clean runs beside them; what the judge made of each.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+mod bout;
+mod choice;
+mod matrix;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use history::{Check, User};
-use isolation::{Judgement, State};
-use serde::Deserialize;
+use chrono::Utc;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 
-use crate::report::Drill;
+use crate::binaries::{Binaries, Build};
+use crate::cli::DrillArgs;
+use crate::database::Database;
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::screen::{self, Paint};
+use crate::workspace;
+use bout::{Bout, Fought};
+use choice::chosen;
+use matrix::Matrix;
 
-/// One firing, as the mutant wrote it.
-#[derive(Debug, Deserialize)]
-struct Fired {
-    /// Service-made id of the user who got what it should not have.
-    observer: String,
-    /// And of the user whose it was.
-    victim: String,
-}
+/// Connections that one run opens at most, its own included.
+const CONNECTIONS: u16 = 100;
 
-/// An observer and a victim.
-type Pair = (User, User);
-
-/// Compares the record under `folder` with the judgement; `users` are the service's ids of the virtual users.
-pub(crate) fn compare(
-    mutant: &str,
-    folder: &Path,
-    users: &BTreeMap<String, User>,
-    judgement: &Judgement,
-) -> Result<Drill> {
-    let record = read(folder)?;
-    let known = |id: &String| users.get(id).copied();
-    let recorded: BTreeSet<Pair> = record
-        .iter()
-        .filter_map(|fired| Some((known(&fired.observer)?, known(&fired.victim)?)))
-        .collect();
-    let judged: BTreeSet<Pair> = judgement
-        .findings
-        .iter()
-        .filter_map(|finding| Some((finding.observer, finding.victim?)))
-        .collect();
-    let violated = |check: &Check| judgement.verdict(*check).state == State::Violated;
-    let caught_by: Vec<Check> = Check::ALL.into_iter().filter(violated).collect();
-    let common = recorded.intersection(&judged).next().copied();
-    let fired = record.len() as u64;
-    let summary = summary(mutant, fired, &caught_by, common, [&recorded, &judged]);
-    let caught_by = caught_by.iter().map(|check| check.letter()).collect();
-    Ok(Drill {
-        mutant: mutant.to_owned(),
-        fired,
-        caught_by,
-        matched: common.is_some(),
-        summary,
+/// Runs all that was asked for, then prints the matrix.
+pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
+    let progress = Progress::new(args.quiet || args.json);
+    let interrupt = Interrupt::listen()?;
+    let known = Binaries::build(Build::Mutants, args.offline, &progress)?.mutants()?;
+    let mutants = chosen(known, args).unwrap_or_else(|error| error.exit());
+    Binaries::build(Build::Plain, args.offline, &progress)?;
+    let folder = folder(args)?;
+    let bouts = bouts(args, &mutants);
+    let total = bouts.len();
+    let room = CONNECTIONS.saturating_mul(args.jobs());
+    let database = Database::start(args.postgres.clone(), args.offline, room).await?;
+    let ring = Ring {
+        folder: &folder,
+        postgres: database.admin_url(),
+        offline: args.offline,
+        jobs: usize::from(args.jobs()),
+        progress: &progress,
+        interrupt: &interrupt,
+    };
+    let fought = ring.fight(bouts).await;
+    database.stop().await?;
+    progress.clear();
+    let whole = fought.len() == total;
+    let matrix = Matrix::of(&mutants, args.rate(), fought);
+    matrix.write(&folder)?;
+    screen::print(&if args.json {
+        matrix.json()?
+    } else {
+        let files = workspace::shown(&folder);
+        format!(
+            "{}\nfiles in {files}: drill.json, matrix.md",
+            matrix.screen(Paint::for_stdout())
+        )
+    })?;
+    Ok(match interrupt.seen() {
+        Some(signal) if !whole => Exit::Interrupted(signal),
+        _ => matrix.exit(),
     })
 }
 
-fn summary(
-    mutant: &str,
-    fired: u64,
-    caught_by: &[Check],
-    common: Option<Pair>,
-    [recorded, judged]: [&BTreeSet<Pair>; 2],
-) -> String {
-    let letters: String = caught_by.iter().map(|check| check.letter()).collect();
-    let caught = if letters.is_empty() {
-        "caught by nothing".to_owned()
-    } else {
-        format!("caught by {letters}")
-    };
-    if fired == 0 {
-        return format!("mutant {mutant} never fired, so that this run proves nothing about it; {caught}");
+fn folder(args: &DrillArgs) -> Result<PathBuf> {
+    let folder = args.out.clone().unwrap_or_else(|| {
+        let stamp = Utc::now().format("%Y%m%d-%H%M%S").to_string();
+        workspace::root().join(".crosstalk").join("drills").join(stamp)
+    });
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Each mutant as often as asked, taken in turns, and after each turn a clean run; or clean runs alone.
+fn bouts(args: &DrillArgs, mutants: &[crate::binaries::Mutant]) -> VecDeque<Bout> {
+    if let Some(clean) = args.clean {
+        return (0..clean).map(Bout::varied).collect();
     }
-    let times = if fired == 1 {
-        "once".to_owned()
-    } else {
-        format!("{fired} times")
+    let turn = |number| {
+        let planted = mutants
+            .iter()
+            .map(move |mutant| Bout::planted(&mutant.name, args.rate, number));
+        planted.chain([Bout::clean(number)])
     };
-    let shown = |pairs: &BTreeSet<Pair>| {
-        common
-            .or(pairs.first().copied())
-            .map_or("nobody that we know".to_owned(), pair)
-    };
-    let verdict = if common.is_some() { "match" } else { "NO MATCH" };
-    let (record, judge) = (shown(recorded), shown(judged));
-    format!("mutant {mutant} fired {times}; {caught}; record names {record}; judge names {judge}: {verdict}")
+    (0..args.seeds).flat_map(turn).collect()
 }
 
-fn pair((observer, victim): Pair) -> String {
-    format!("user {} <- user {}", observer.0, victim.0)
+/// Where runs are made, so many at a time.
+struct Ring<'a> {
+    folder: &'a Path,
+    /// One warm server: each run makes and drops a database of its own.
+    postgres: String,
+    offline: bool,
+    jobs: usize,
+    progress: &'a Progress,
+    interrupt: &'a Interrupt,
 }
 
-/// All firings, of all services.
-fn read(folder: &Path) -> Result<Vec<Fired>> {
-    let mut fired = Vec::new();
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("cannot list {}", folder.display()))?
-            .path();
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let one = serde_json::from_str(line);
-            fired.push(
-                one.with_context(|| format!("cannot understand a line of {}: {line}", path.display()))?,
-            );
+impl Ring<'_> {
+    /// Fights until all is done or a signal comes; runs that have begun are ended in order.
+    async fn fight(&self, mut bouts: VecDeque<Bout>) -> Vec<Fought> {
+        let total = bouts.len() as u64;
+        let mut fought = Vec::new();
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.jobs
+                && self.interrupt.seen().is_none()
+                && let Some(bout) = bouts.pop_front()
+            {
+                running.push(bout.fight(self.folder, &self.postgres, self.offline, self.interrupt));
+            }
+            let Some(done) = running.next().await else {
+                return fought;
+            };
+            if let Some(done) = done {
+                fought.push(done);
+                let last = fought.last().map(Fought::line).unwrap_or_default();
+                self.progress
+                    .note(&format!("{} of {total}: {last}", fought.len()));
+                self.progress.step("drilling", fought.len() as u64, total);
+            }
         }
     }
-    Ok(fired)
 }

@@ -15,7 +15,7 @@ use crate::run_dir::{self, RunDir};
 use crate::screen::{self, Paint};
 use crate::settings::Settings;
 use crate::trial::{Outcome, Trial};
-use crate::{drill, workspace};
+use crate::{record, workspace};
 
 /// Numbers of runs have 25 bits.
 const RUNS: u32 = 1 << 25;
@@ -147,7 +147,7 @@ fn reported(judged: &Judged, flawed: bool, trial: &Trial<'_>) -> Result<Report> 
         report.exit = report.exit.and(Exit::Error);
     }
     if let Some(mutant) = &trial.settings.mutant {
-        let compared = drill::compare(
+        let compared = record::compare(
             mutant,
             &trial.run_dir.mutants()?,
             &judged.users,

@@ -7,6 +7,7 @@ mod bench;
 mod binaries;
 mod ci;
 mod cli;
+mod database;
 mod doctor;
 mod drill;
 mod e2e;
@@ -15,6 +16,7 @@ mod interrupt;
 mod judge;
 mod operator;
 mod progress;
+mod record;
 mod report;
 mod run_dir;
 mod screen;
@@ -36,8 +38,9 @@ use exit::Exit;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::E2e(args) => block_on(e2e::run(&args)),
+        Command::Drill(args) => block_on(drill::run(&args)),
         Command::Judge(args) => judge::run(&args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Bench(args) => block_on(bench::run(&args)),
         Command::Doctor(args) => block_on(doctor::run(&args)),
         Command::Ci(args) => ci::run(&args),
         Command::Tidy => tidy::run(),

@@ -66,6 +66,7 @@ mod tests {
             report.drill = Some(Drill {
                 mutant,
                 fired: 1,
+                opportunities: Some(3),
                 caught_by: vec!['S'],
                 matched: true,
                 summary,

@@ -27,8 +27,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// Checks what clap could not; the error is worded and formatted as clap's own.
     pub(crate) fn check(args: &E2eArgs) -> Result<Self, clap::Error> {
-        if args.tenants > args.users {
-            let (tenants, users) = (args.tenants, args.users);
+        let users = args.users;
+        let tenants = args.tenants.unwrap_or_else(|| Scale::tenants_for(users));
+        if tenants > users {
             return Err(usage(
                 "e2e",
                 format!("{tenants} tenants for {users} users: there can be no more tenants than users"),
@@ -53,8 +54,8 @@ impl Settings {
         }
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let scale = Scale {
-            users: args.users,
-            tenants: args.tenants,
+            users,
+            tenants,
             rounds: args.rounds,
             duration: args.duration,
             rate: args.rate,
@@ -114,10 +115,12 @@ fn repeat(args: &E2eArgs) -> String {
     let mut words = vec!["cargo xtask e2e".to_owned()];
     let mut word = |differs: bool, text: String| words.extend(differs.then_some(text));
     word(args.users != defaults.users, format!("--users {}", args.users));
-    word(
-        args.tenants != defaults.tenants,
-        format!("--tenants {}", args.tenants),
-    );
+    if let Some(tenants) = args.tenants {
+        word(
+            tenants != Scale::tenants_for(args.users),
+            format!("--tenants {tenants}"),
+        );
+    }
     word(
         args.rounds != defaults.rounds,
         format!("--rounds {}", args.rounds),
@@ -201,6 +204,16 @@ mod tests {
             (users, tenants, rounds, duration, rate),
             "the plan's defaults are the command's"
         );
+    }
+
+    #[test]
+    fn tenants_follow_the_users() {
+        let tenants = |words| Settings::check(&args(words)).unwrap().scale.tenants;
+        assert_eq!(tenants("--users 1"), 1);
+        assert_eq!(tenants("--users 2"), 2);
+        assert_eq!(tenants("--users 74"), 3);
+        assert_eq!(tenants("--users 5000"), 200);
+        assert_eq!(tenants("--users 5000 --tenants 7"), 7);
     }
 
     #[test]

@@ -8,6 +8,12 @@
 //! {"mutant":"…","observer":"<user id>","victim":"<user id>","detail":"…"}
 //! ```
 //!
+//! When the process ends in order, a last line says at how many places its mutant could have acted:
+//!
+//! ```json
+//! {"mutant":"…","opportunities":1234}
+//! ```
+//!
 //! To add one: a module with its [`Mutant`], listed in [`ALL`], and a hook under `cfg(feature = "mutants")` in the code that is to
 //! break. The mechanism must be the incident's, at the layer where it was; what leaks must follow from it.
 
@@ -22,6 +28,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::json;
@@ -109,18 +116,43 @@ pub struct Planting {
 struct Armed {
     choice: Choice,
     record: Option<Mutex<File>>,
+    opportunities: AtomicU64,
+}
+
+/// Writes down, when it goes, how many opportunities the process's mutant had.
+#[derive(Debug)]
+#[must_use = "the tally is written when this is dropped"]
+pub struct Tally(());
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        if let Some(armed) = ARMED.get() {
+            let opportunities = armed.opportunities.load(Ordering::Relaxed);
+            armed.write(&json!({ "mutant": armed.choice.mutant.name, "opportunities": opportunities }));
+        }
+    }
+}
+
+impl Armed {
+    fn write(&self, line: &serde_json::Value) {
+        let Some(record) = &self.record else { return };
+        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = record.write_all(format!("{line}\n").as_bytes()) {
+            tracing::error!(%error, "what a planted leak did could not be recorded");
+        }
+    }
 }
 
 static ARMED: OnceLock<Armed> = OnceLock::new();
 
 impl Planting {
-    /// Arms this process, if the mutant lives in it.
+    /// Arms this process, if the mutant lives in it; the tally is to be dropped when the process ends.
     ///
     /// # Errors
     /// When the record cannot be opened.
-    pub fn arm(self, process: &str) -> io::Result<()> {
+    pub fn arm(self, process: &str) -> io::Result<Tally> {
         let Some(choice) = self.mutant.filter(|choice| choice.mutant.process == process) else {
-            return Ok(());
+            return Ok(Tally(()));
         };
         let open = |path| {
             OpenOptions::new()
@@ -136,8 +168,12 @@ impl Planting {
             "a leak is planted"
         );
         // a process is armed once, before it serves
-        let _ = ARMED.set(Armed { choice, record });
-        Ok(())
+        let _ = ARMED.set(Armed {
+            choice,
+            record,
+            opportunities: AtomicU64::new(0),
+        });
+        Ok(Tally(()))
     }
 }
 
@@ -150,22 +186,18 @@ impl Mutant {
 
     /// Whether it acts at this opportunity.
     fn acts(&self) -> bool {
-        self.armed()
-            .is_some_and(|armed| rand::random::<f64>() < armed.choice.rate)
+        self.armed().is_some_and(|armed| {
+            armed.opportunities.fetch_add(1, Ordering::Relaxed);
+            rand::random::<f64>() < armed.choice.rate
+        })
     }
 
     /// Writes down that something of `victim` reached `observer`.
     fn record(&self, observer: Uuid, victim: Uuid, detail: &str) {
-        let Some(record) = self.armed().and_then(|armed| armed.record.as_ref()) else {
-            return;
-        };
-        let mut line =
-            json!({ "mutant": self.name, "observer": observer, "victim": victim, "detail": detail })
-                .to_string();
-        line.push('\n');
-        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = record.write_all(line.as_bytes()) {
-            tracing::error!(%error, "a firing could not be recorded");
+        if let Some(armed) = self.armed() {
+            let line =
+                json!({ "mutant": self.name, "observer": observer, "victim": victim, "detail": detail });
+            armed.write(&line);
         }
     }
 }

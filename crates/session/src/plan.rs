@@ -61,6 +61,15 @@ impl Default for Scale {
     }
 }
 
+impl Scale {
+    /// Tenants for `users` when nobody says otherwise: three, or one for every 25 users if that is more; never more than
+    /// users. What a tenant's members hear of each other grows with the square of its size.
+    #[must_use]
+    pub fn tenants_for(users: u32) -> u32 {
+        (users / 25).max(users.min(3))
+    }
+}
+
 /// Why there is no plan.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -186,6 +186,8 @@ pub(crate) struct Drill {
     pub(crate) mutant: String,
     /// How often it fired, by its own record.
     pub(crate) fired: u64,
+    /// At how many places it could have fired, by its own count; `None` if no service ended in order.
+    pub(crate) opportunities: Option<u64>,
     /// Letters of the checks that are violated.
     pub(crate) caught_by: Vec<char>,
     /// Whether a finding names an observer and a victim that the record names together.

@@ -27,7 +27,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     config::trace_to_stderr();
     #[cfg(feature = "mutants")]
-    arguments.mutant.arm("agent")?;
+    let _tally = arguments.mutant.arm("agent")?;
     let shutdown = Shutdown::on_signals()?;
     let metrics = Metrics::new();
     let operator = Operator::new(

@@ -47,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     config::trace_to_stderr();
     #[cfg(feature = "mutants")]
-    arguments.mutant.arm("auth")?;
+    let _tally = arguments.mutant.arm("auth")?;
     let shutdown = Shutdown::on_signals()?;
     let metrics = Metrics::new();
     let settings = Settings {

@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     config::trace_to_stderr();
     #[cfg(feature = "mutants")]
-    arguments
+    let _tally = arguments
         .mutant
         .arm("gateway")
         .context("cannot open the record of the planted leak")?;

@@ -1,0 +1,129 @@
+//! A planted leak after the fact: what the mutant says it did, against what the judge says it saw.
+//!
+//! The mutant's record is read only once judging is over; nothing of it can reach a verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use history::{Check, User};
+use isolation::{Judgement, State};
+use serde::Deserialize;
+
+use crate::report::Drill;
+
+/// One line, as a mutant wrote it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Fired {
+        /// Service-made id of the user who got what it should not have.
+        observer: String,
+        /// And of the user whose it was.
+        victim: String,
+    },
+    /// At how many places it could have acted.
+    Tally { opportunities: u64 },
+}
+
+/// What all services' mutants wrote.
+#[derive(Debug, Default)]
+struct Record {
+    /// Observer and victim of each firing.
+    fired: Vec<[String; 2]>,
+    opportunities: Option<u64>,
+}
+
+/// An observer and a victim.
+type Pair = (User, User);
+
+/// Compares the record under `folder` with the judgement; `users` are the service's ids of the virtual users.
+pub(crate) fn compare(
+    mutant: &str,
+    folder: &Path,
+    users: &BTreeMap<String, User>,
+    judgement: &Judgement,
+) -> Result<Drill> {
+    let record = read(folder)?;
+    let known = |id: &String| users.get(id).copied();
+    let recorded: BTreeSet<Pair> = record
+        .fired
+        .iter()
+        .filter_map(|[observer, victim]| Some((known(observer)?, known(victim)?)))
+        .collect();
+    let judged: BTreeSet<Pair> = judgement
+        .findings
+        .iter()
+        .filter_map(|finding| Some((finding.observer, finding.victim?)))
+        .collect();
+    let violated = |check: &Check| judgement.verdict(*check).state == State::Violated;
+    let caught_by: Vec<Check> = Check::ALL.into_iter().filter(violated).collect();
+    let common = recorded.intersection(&judged).next().copied();
+    let fired = record.fired.len() as u64;
+    let summary = summary(mutant, fired, &caught_by, common, [&recorded, &judged]);
+    let caught_by = caught_by.iter().map(|check| check.letter()).collect();
+    Ok(Drill {
+        mutant: mutant.to_owned(),
+        fired,
+        opportunities: record.opportunities,
+        caught_by,
+        matched: common.is_some(),
+        summary,
+    })
+}
+
+fn summary(
+    mutant: &str,
+    fired: u64,
+    caught_by: &[Check],
+    common: Option<Pair>,
+    [recorded, judged]: [&BTreeSet<Pair>; 2],
+) -> String {
+    let letters: String = caught_by.iter().map(|check| check.letter()).collect();
+    let caught = if letters.is_empty() {
+        "caught by nothing".to_owned()
+    } else {
+        format!("caught by {letters}")
+    };
+    if fired == 0 {
+        return format!("mutant {mutant} never fired, so that this run proves nothing about it; {caught}");
+    }
+    let times = if fired == 1 {
+        "once".to_owned()
+    } else {
+        format!("{fired} times")
+    };
+    let shown = |pairs: &BTreeSet<Pair>| {
+        common
+            .or(pairs.first().copied())
+            .map_or("nobody that we know".to_owned(), pair)
+    };
+    let verdict = if common.is_some() { "match" } else { "NO MATCH" };
+    let (record, judge) = (shown(recorded), shown(judged));
+    format!("mutant {mutant} fired {times}; {caught}; record names {record}; judge names {judge}: {verdict}")
+}
+
+fn pair((observer, victim): Pair) -> String {
+    format!("user {} <- user {}", observer.0, victim.0)
+}
+
+/// What all services wrote.
+fn read(folder: &Path) -> Result<Record> {
+    let mut record = Record::default();
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for entry in entries {
+        let path = entry
+            .with_context(|| format!("cannot list {}", folder.display()))?
+            .path();
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let one = serde_json::from_str(line);
+            match one.with_context(|| format!("cannot understand a line of {}: {line}", path.display()))? {
+                Line::Fired { observer, victim } => record.fired.push([observer, victim]),
+                Line::Tally { opportunities } => *record.opportunities.get_or_insert(0) += opportunities,
+            }
+        }
+    }
+    Ok(record)
+}
