@@ -72,7 +72,7 @@ pub(crate) struct E2eArgs {
     pub(crate) rounds: u16,
 
     /// Length of a round: a number with ms, s or m
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "600ms", value_parser = parse_duration)]
     pub(crate) duration: Duration,
 
     /// Ops per second over all users, on a schedule of their own and timed from the intended start
@@ -226,6 +226,10 @@ pub(crate) struct DrillArgs {
     /// Clean runs instead, N of them, with fresh seeds and sizes; one violation is a failure
     #[arg(long, value_name = "N", conflicts_with_all = ["mutants", "checks", "seeds", "rate"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) clean: Option<u32>,
+
+    /// Find the smallest rate at which each is caught in 19 of 20 runs, beside the bound that a clean verdict claims
+    #[arg(long, conflicts_with_all = ["clean", "seeds", "rate"])]
+    pub(crate) limit: bool,
 
     /// Runs at a time [default: one for every two processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]

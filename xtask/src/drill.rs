@@ -2,6 +2,7 @@
 
 mod bout;
 mod choice;
+mod limit;
 mod matrix;
 
 use std::collections::VecDeque;
@@ -22,6 +23,7 @@ use crate::screen::{self, Paint};
 use crate::workspace;
 use bout::{Bout, Fought};
 use choice::chosen;
+use limit::Limits;
 use matrix::Matrix;
 
 /// Connections that one run opens at most, its own included.
@@ -35,8 +37,6 @@ pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
     let mutants = chosen(known, args).unwrap_or_else(|error| error.exit());
     Binaries::build(Build::Plain, args.offline, &progress)?;
     let folder = folder(args)?;
-    let bouts = bouts(args, &mutants);
-    let total = bouts.len();
     let room = CONNECTIONS.saturating_mul(args.jobs());
     let database = Database::start(args.postgres.clone(), args.offline, room).await?;
     let ring = Ring {
@@ -47,25 +47,65 @@ pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
         progress: &progress,
         interrupt: &interrupt,
     };
-    let fought = ring.fight(bouts).await;
+    let found = if args.limit {
+        Found::Limits(Limits::find(&mutants, &ring).await)
+    } else {
+        let fought = ring.fight(bouts(args, &mutants), |_| false).await;
+        Found::Matrix(Matrix::of(&mutants, args.rate(), fought))
+    };
     database.stop().await?;
     progress.clear();
-    let whole = fought.len() == total;
-    let matrix = Matrix::of(&mutants, args.rate(), fought);
-    matrix.write(&folder)?;
+    found.write(&folder)?;
     screen::print(&if args.json {
-        matrix.json()?
+        found.json()?
     } else {
         let files = workspace::shown(&folder);
-        format!(
-            "{}\nfiles in {files}: drill.json, matrix.md",
-            matrix.screen(Paint::for_stdout())
-        )
+        format!("{}\nfiles in {files}", found.screen(Paint::for_stdout()))
     })?;
-    Ok(match interrupt.seen() {
-        Some(signal) if !whole => Exit::Interrupted(signal),
-        _ => matrix.exit(),
-    })
+    Ok(interrupt.seen().map_or_else(|| found.exit(), Exit::Interrupted))
+}
+
+/// What a drill found out.
+enum Found {
+    Matrix(Matrix),
+    Limits(Limits),
+}
+
+impl Found {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Matrix(matrix) => matrix.exit(),
+            Self::Limits(limits) => limits.exit(),
+        }
+    }
+
+    fn screen(&self, paint: Paint) -> String {
+        match self {
+            Self::Matrix(matrix) => matrix.screen(paint),
+            Self::Limits(limits) => limits.screen(paint),
+        }
+    }
+
+    fn json(&self) -> Result<String> {
+        let json = match self {
+            Self::Matrix(matrix) => serde_json::to_string_pretty(matrix),
+            Self::Limits(limits) => serde_json::to_string_pretty(limits),
+        };
+        json.context("cannot write what the drill found as JSON")
+    }
+
+    /// `drill.json` and `matrix.md`, or `limit.json`.
+    fn write(&self, folder: &Path) -> Result<()> {
+        let files = match self {
+            Self::Matrix(matrix) => vec![("drill.json", self.json()?), ("matrix.md", matrix.markdown())],
+            Self::Limits(_) => vec![("limit.json", self.json()?)],
+        };
+        for (file, text) in files {
+            let path = folder.join(file);
+            std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
 }
 
 fn folder(args: &DrillArgs) -> Result<PathBuf> {
@@ -103,14 +143,15 @@ struct Ring<'a> {
 }
 
 impl Ring<'_> {
-    /// Fights until all is done or a signal comes; runs that have begun are ended in order.
-    async fn fight(&self, mut bouts: VecDeque<Bout>) -> Vec<Fought> {
+    /// Fights until all is done, it is `enough`, or a signal comes; runs that have begun are ended in order.
+    async fn fight(&self, mut bouts: VecDeque<Bout>, enough: impl Fn(&[Fought]) -> bool) -> Vec<Fought> {
         let total = bouts.len() as u64;
         let mut fought = Vec::new();
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.jobs
                 && self.interrupt.seen().is_none()
+                && !enough(&fought)
                 && let Some(bout) = bouts.pop_front()
             {
                 running.push(bout.fight(self.folder, &self.postgres, self.offline, self.interrupt));

@@ -64,7 +64,7 @@ pub struct Stress {
 }
 
 impl Stress {
-    /// 4 connections, 24 operations at once, 12 users, 200 operations, with cancels and [`Litter::DEFAULT`], wiped; 5 s for
+    /// 4 connections, 24 operations at once, 12 users, 120 operations, with cancels and [`Litter::DEFAULT`], wiped; 5 s for
     /// a checkout, 20 s for a pool.
     #[must_use]
     pub fn new(owner_url: impl Into<String>, worker_url: impl Into<String>) -> Self {
@@ -74,7 +74,7 @@ impl Stress {
             size: 4,
             in_flight: 24,
             users: 12,
-            ops: 200,
+            ops: 120,
             cancels: true,
             litter: Litter::DEFAULT.to_vec(),
             spare_role: None,

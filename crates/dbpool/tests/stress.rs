@@ -22,10 +22,10 @@ async fn a_wiped_pool_is_clean_under_litter_and_cancels() {
         assert_eq!(findings(run), "", "{}", figures.label);
         assert_eq!(
             (figures.failed, figures.ok, run.cancelled, run.littered),
-            (0, 180, 20, 20),
+            (0, 108, 12, 12),
             "{run:?}"
         );
-        assert_eq!(figures.hygiene_checked, 200);
+        assert_eq!(figures.hygiene_checked, 120);
         assert!(figures.stress && figures.size == 4);
         assert_eq!(figures.in_flight_max, 24);
         let [median, p99, max] = figures.wait_us.unwrap();
@@ -93,7 +93,7 @@ async fn a_bare_pool_without_litter_is_clean() {
     };
     for run in stress(&tame).await.unwrap() {
         assert_eq!(findings(&run), "", "{}", run.figures.label);
-        assert_eq!((run.figures.ok, run.figures.failed), (200, 0));
+        assert_eq!((run.figures.ok, run.figures.failed), (120, 0));
     }
 }
 
@@ -184,7 +184,7 @@ async fn time_that_runs_out_is_no_success() {
     for run in stress(&hurried).await.unwrap() {
         let figures = run.figures;
         assert!(figures.failed > 0, "{figures:?}");
-        assert_eq!(figures.ok + figures.failed + run.cancelled, 200);
+        assert_eq!(figures.ok + figures.failed + run.cancelled, 120);
     }
 }
 

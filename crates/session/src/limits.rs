@@ -37,7 +37,7 @@ impl Default for Limits {
             op_min: Duration::from_secs(1),
             op_silent: Duration::from_millis(250),
             connect: Duration::from_secs(5),
-            drain_quiet: Duration::from_millis(300),
+            drain_quiet: Duration::from_millis(200),
             drain: Duration::from_secs(2),
             close: Duration::from_millis(500),
         }

@@ -52,7 +52,7 @@ impl Default for Scale {
             users: 12,
             tenants: 3,
             rounds: 3,
-            duration: Duration::from_secs(1),
+            duration: Duration::from_millis(600),
             rate: None,
             workers: 2,
             replicas: 1,

@@ -68,6 +68,8 @@ pub(crate) struct Check {
     pub(crate) state: String,
     /// Exposing events.
     pub(crate) events: u64,
+    /// Exposed units: connection x phase x round.
+    pub(crate) units: u64,
     pub(crate) text: String,
 }
 

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::bout::Fought;
@@ -107,20 +105,6 @@ impl Matrix {
         }
     }
 
-    /// For programs.
-    pub(crate) fn json(&self) -> Result<String> {
-        serde_json::to_string_pretty(self).context("cannot write drill.json")
-    }
-
-    /// `drill.json` and `matrix.md`.
-    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        for (file, text) in [("drill.json", self.json()?), ("matrix.md", self.markdown())] {
-            let path = folder.join(file);
-            std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        Ok(())
-    }
-
     /// For a terminal.
     pub(crate) fn screen(&self, paint: Paint) -> String {
         let width = self.rows.iter().map(|row| row.mutant.len()).max().unwrap_or(0);
@@ -152,7 +136,8 @@ impl Matrix {
         text + &self.clean.line()
     }
 
-    fn markdown(&self) -> String {
+    /// For a README.
+    pub(crate) fn markdown(&self) -> String {
         let mut text =
             "| mutant | T | K | S | R | U | B | caught | fired | first caught after |\n".to_owned();
         text += "|---|---|---|---|---|---|---|---|---|---|\n";
@@ -268,7 +253,7 @@ impl Row {
 }
 
 impl Outcome {
-    fn of(run: &Fought, mutant: &Mutant, rate: f64) -> Self {
+    pub(super) fn of(run: &Fought, mutant: &Mutant, rate: f64) -> Self {
         let Some(planted) = run.planted() else {
             return Self::Failed;
         };
@@ -344,7 +329,7 @@ fn exposures(run: &Fought, checks: &str) -> Option<u64> {
 }
 
 /// The upper one of two in the middle; `None` of nothing.
-fn median<T: PartialOrd>(values: impl Iterator<Item = T>) -> Option<T> {
+pub(super) fn median<T: PartialOrd>(values: impl Iterator<Item = T>) -> Option<T> {
     let mut values: Vec<T> = values.collect();
     values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
     let middle = values.len() / 2;

@@ -32,12 +32,12 @@ pub enum PhaseKind {
     Plant,
     /// Members subscribe to their rooms and post there.
     Join,
+    /// Second sessions begin to end: log-out, expiry, revocation. What comes after them is seen in all later phases.
+    Leave,
     /// One user alone posts: the latency that the service has without load.
     Solo,
     /// Everybody posts at once, under equal request ids: with [`Self::Solo`], shows whether requests are serialised.
     Burst,
-    /// Second sessions begin to end: log-out, expiry, revocation. What comes after them is seen in all later phases.
-    Leave,
     /// A measured round.
     Round,
     /// Everybody cancels a reply while it streams.
@@ -118,9 +118,9 @@ const BEFORE: [PhaseKind; 7] = [
     PhaseKind::Connect,
     PhaseKind::Plant,
     PhaseKind::Join,
+    PhaseKind::Leave,
     PhaseKind::Solo,
     PhaseKind::Burst,
-    PhaseKind::Leave,
 ];
 
 const AFTER: [PhaseKind; 13] = [

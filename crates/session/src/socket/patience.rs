@@ -8,6 +8,8 @@ use crate::limits::{Limits, SILENT_LIMIT};
 const ANSWERS_TO_TRUST: u32 = 3;
 /// A later answer may be so many times slower than the slowest before.
 const SLOWER: u32 = 20;
+/// As [`SLOWER`], on a connection that is known to lose answers.
+const SLOWER_HURRIED: u32 = 4;
 /// Timeouts after which a connection is known to lose answers, and those to come are not waited for any longer than need be.
 const TIMEOUTS_TO_HURRY: u32 = 2;
 
@@ -25,7 +27,10 @@ impl Patience {
     pub(crate) fn wait(&self, limits: &Limits) -> Option<Duration> {
         match self.silent {
             0 if self.answers < ANSWERS_TO_TRUST => Some(limits.op),
-            0 if self.timeouts >= TIMEOUTS_TO_HURRY => Some(limits.op_min.min(limits.op)),
+            0 if self.timeouts >= TIMEOUTS_TO_HURRY => {
+                let least = limits.op_silent.min(limits.op);
+                Some((self.slowest * SLOWER_HURRIED).clamp(least, limits.op_min.max(least)))
+            }
             0 => Some((self.slowest * SLOWER).clamp(limits.op_min.min(limits.op), limits.op)),
             silent if silent < SILENT_LIMIT => Some(limits.op_silent),
             _ => None,
@@ -68,7 +73,7 @@ mod tests {
         assert_eq!(patience.wait(&limits), Some(Duration::from_secs(2)));
         patience.timed_out();
         patience.heard();
-        assert_eq!(patience.wait(&limits), Some(limits.op_min));
+        assert_eq!(patience.wait(&limits), Some(Duration::from_millis(400)));
         for _ in 0..SILENT_LIMIT {
             patience.timed_out();
         }

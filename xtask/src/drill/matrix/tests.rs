@@ -8,7 +8,7 @@ fn fought(mutant: &str, exit: u8, caught_by: &[char], [fired, had]: [u64; 2], ma
         "run": { "seed": 7, "users": 12, "repeat": "cargo xtask e2e --seed 7" },
         "isolation": {
             "violations": caught_by.len(),
-            "checks": [{ "letter": "S", "state": "violated", "events": 500, "text": "S violated" }],
+            "checks": [{ "letter": "S", "state": "violated", "events": 500, "units": 60, "text": "S violated" }],
             "findings": caught_by.iter().map(|_| json!({ "at_us": 1_500_000 })).collect::<Vec<_>>(),
         },
         "drill": {
@@ -31,7 +31,7 @@ fn clean(exit: u8, violations: u64) -> Fought {
         "run": { "seed": 8, "users": 12, "repeat": "cargo xtask e2e --seed 8" },
         "isolation": {
             "violations": violations,
-            "checks": [{ "letter": "S", "state": "valid", "events": 900, "text": "S valid" }],
+            "checks": [{ "letter": "S", "state": "valid", "events": 900, "units": 90, "text": "S valid" }],
             "findings": [],
         },
         "drill": null,
