@@ -11,7 +11,8 @@
 //! ```
 //! use reference::agent::{reply, wire::Ask};
 //!
-//! let ask = Ask { title: "Rome".into(), bodies: vec!["a".into()], nonce: "n1".into() };
+//! let (title, bodies) = ("Rome".into(), vec!["a".into()]);
+//! let ask = Ask { user_id: uuid::Uuid::nil(), title, bodies, nonce: "n1".into() };
 //! let text = reply::text(&ask);
 //! assert!(text.starts_with("n1 is message 1 of \"Rome\"; the thread reads "));
 //! assert_eq!(reply::pieces(&text).concat(), text);

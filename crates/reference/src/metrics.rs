@@ -10,69 +10,103 @@ use prometheus::{
 
 use crate::pool::{PoolFamilies, PoolFigures};
 
-/// Something that happened which an isolation claim needs to have happened: without it, nothing was put to the test.
-///
-/// PROTOCOL.md, "Operator port", says when each is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Situation {
-    /// A thread was created while another user's was being created on this replica.
-    CreateOverlap,
-    /// A message went to the agent under a request id that another connection had in flight.
-    EqualRequestIdInFlight,
-    /// A token was verified while another user's token was in the verifier cache.
-    VerifierWarmOtherUser,
-    /// A cache look-up had the op and arguments of another user's live entry.
-    CacheEqualArguments,
-    /// A presence or typing event was fanned out while a socket of another tenant was open.
-    PresenceForeignSocket,
-    /// A revoked session still had an open socket, or made an attempt.
-    AfterRevocation,
-    /// A room event with an author's note was fanned out to somebody else.
-    MixedRightsFanout,
-    /// A streamed reply was cancelled after its first delta.
-    CancelledReply,
-    /// A connection resumed an earlier one.
-    Resumed,
-    /// Two look-ups of one user shared one computation.
-    SingleFlightShared,
-    /// The batch loader answered more than one look-up with one query.
-    BatchedLookups,
+macro_rules! situations {
+    ($($(#[doc = $doc:literal])+ $situation:ident = $name:literal,)*) => {
+        /// Something that happened which an isolation claim needs to have happened: without it, nothing was put to the test.
+        ///
+        /// PROTOCOL.md, "Operator port", says when each is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Situation {
+            $($(#[doc = $doc])+ $situation,)*
+        }
+
+        impl Situation {
+            /// All of them, in the order of PROTOCOL.md.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$situation),*];
+
+            /// The value of the `name` label.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$situation => $name,)* }
+            }
+        }
+    };
 }
 
-impl Situation {
-    /// All of them, in the order of PROTOCOL.md.
-    pub const ALL: [Self; 11] = [
-        Self::CreateOverlap,
-        Self::EqualRequestIdInFlight,
-        Self::VerifierWarmOtherUser,
-        Self::CacheEqualArguments,
-        Self::PresenceForeignSocket,
-        Self::AfterRevocation,
-        Self::MixedRightsFanout,
-        Self::CancelledReply,
-        Self::Resumed,
-        Self::SingleFlightShared,
-        Self::BatchedLookups,
-    ];
-
-    /// The value of the `name` label.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CreateOverlap => "create_overlap",
-            Self::EqualRequestIdInFlight => "equal_request_id_in_flight",
-            Self::VerifierWarmOtherUser => "verifier_warm_other_user",
-            Self::CacheEqualArguments => "cache_equal_arguments",
-            Self::PresenceForeignSocket => "presence_foreign_socket",
-            Self::AfterRevocation => "after_revocation",
-            Self::MixedRightsFanout => "mixed_rights_fanout",
-            Self::CancelledReply => "cancelled_reply",
-            Self::Resumed => "resumed",
-            Self::SingleFlightShared => "single_flight_shared",
-            Self::BatchedLookups => "batched_lookups",
-        }
-    }
+situations! {
+    /// A thread was created while another user's was being created on this replica.
+    CreateOverlap = "create_overlap",
+    /// A message went to the agent under a request id that another connection had in flight.
+    EqualRequestIdInFlight = "equal_request_id_in_flight",
+    /// A token was verified while another user's token was in the verifier cache.
+    VerifierWarmOtherUser = "verifier_warm_other_user",
+    /// A cache look-up had the op and arguments of another user's live entry.
+    CacheEqualArguments = "cache_equal_arguments",
+    /// A presence or typing event was fanned out while a socket of another tenant was open.
+    PresenceForeignSocket = "presence_foreign_socket",
+    /// A revoked session still had an open socket, or made an attempt.
+    AfterRevocation = "after_revocation",
+    /// A room event with an author's note was fanned out to somebody else.
+    MixedRightsFanout = "mixed_rights_fanout",
+    /// A streamed reply was cancelled after its first delta.
+    CancelledReply = "cancelled_reply",
+    /// A connection resumed an earlier one.
+    Resumed = "resumed",
+    /// Two look-ups of one user shared one computation.
+    SingleFlightShared = "single_flight_shared",
+    /// The batch loader answered more than one look-up with one query.
+    BatchedLookups = "batched_lookups",
+    /// A request to subscribe to a room named somebody else as its user.
+    ClaimedJoin = "claimed_join",
+    /// A room event was fanned out while a socket of another tenant was subscribed to a room of the same name.
+    NamesakeSubscribed = "namesake_subscribed",
+    /// A room event was fanned out while somebody was subscribed who is not told of it (any more).
+    EjectedSocketOpen = "ejected_socket_open",
+    /// A thread was asked for by its id by somebody who does not own it.
+    ForeignThreadAsked = "foreign_thread_asked",
+    /// A thread was read by its id while another user's page of it was in the response cache.
+    ReadWarmOtherUser = "read_warm_other_user",
+    /// An upgrade was asked for without a token.
+    AnonymousUpgrade = "anonymous_upgrade",
+    /// A request held a token.
+    PayloadToken = "payload_token",
+    /// A token was refused.
+    TokenRefused = "token_refused",
+    /// A message that is no request came after a request of another user.
+    ErrorAfterForeignRequest = "error_after_foreign_request",
+    /// A short frame was encoded in a buffer that had held a long one of another user.
+    LongThenShortBuffer = "long_then_short_buffer",
+    /// A database connection was lent to another user than before.
+    BackendChangedUser = "backend_changed_user",
+    /// A database connection was lent to another user after a transaction that was not committed.
+    UnfinishedThenReused = "unfinished_then_reused",
+    /// While a request waited for its database connection, another user's began.
+    OvertakenInWait = "overtaken_in_wait",
+    /// While a message waited for its database connection, another user's was posted.
+    PostOvertaken = "post_overtaken",
+    /// A snapshot was asked for while one was being made for another user of the tenant.
+    SnapshotOverlap = "snapshot_overlap",
+    /// A session was refreshed shortly after another user's.
+    RefreshAfterAnother = "refresh_after_another",
+    /// A session was refreshed while another user's was.
+    RefreshOverlap = "refresh_overlap",
+    /// Who is asked was asked without a token, where a user had asked before on the same worker thread.
+    AnonymousAfterUser = "anonymous_after_user",
+    /// A request ended whose connection was gone and its slot taken by another user.
+    SlotReused = "slot_reused",
+    /// A receipt was made after its request had been answered and its context could have been another user's.
+    ReceiptOutlived = "receipt_outlived",
+    /// A request was sent to the agent on a connection after a cancelled one of another user.
+    CancelledThenReused = "cancelled_then_reused",
+    /// A request buffer was used again by another user after no place was free in time.
+    BufferAfterTimeout = "buffer_after_timeout",
+    /// A message failed while another user's reply was being gathered.
+    FailedPostOverlap = "failed_post_overlap",
+    /// A message was cancelled whose database connection had been lent to another user since.
+    CancelAfterReuse = "cancel_after_reuse",
+    /// A request left a batch in which later ones of other users went on.
+    BatchCompacted = "batch_compacted",
 }
 
 /// Every figure of one process, and their Prometheus text. Handles are cheap; counting never locks.

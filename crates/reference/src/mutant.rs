@@ -17,12 +17,39 @@
 //! To add one: a module with its [`Mutant`], listed in [`ALL`], and a hook under `cfg(feature = "mutants")` in the code that is to
 //! break. The mechanism must be the incident's, at the layer where it was; what leaks must follow from it.
 
+pub mod acl_change_race;
+pub mod ambient_identity;
 pub mod auth_cache_collision;
+pub mod batch_slot_mix;
 pub mod cache_key_without_user;
+pub mod cached_credential;
+pub mod cancel_desync;
+pub mod claimed_room;
+pub mod context_after_return;
+pub mod dirty_transaction;
+pub mod double_release;
+pub mod error_echo;
+pub mod foreign_read;
+pub mod global_loader;
+mod hooks;
+pub mod identity_after_await;
 pub mod logout_outlived;
+pub mod misfiled_write;
+pub mod payload_token;
 pub mod presence_leak;
 pub mod request_id_collision;
+pub mod room_collision;
+pub mod session_guc;
+pub mod shared_env;
+pub mod shared_mutable_fanout;
+pub mod singleflight_key;
+pub mod slot_reuse;
+pub mod stale_buffer;
+pub mod stale_cancel;
+pub mod stale_tail;
+pub mod subprotocol_bypass;
 pub mod thread_id_race;
+pub mod unverified_token;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -33,6 +60,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::json;
 use uuid::Uuid;
+
+use crate::gateway::inside::{Event, Link};
+pub(crate) use hooks::{
+    SQL, answered, cache_place, deliver_beside, heard, identified, identity, recycling, requested,
+};
 
 /// A planted leak.
 #[derive(Debug)]
@@ -47,13 +79,39 @@ pub struct Mutant {
 }
 
 /// All of them.
-pub static ALL: [&Mutant; 6] = [
+pub static ALL: [&Mutant; 32] = [
     &thread_id_race::MUTANT,
     &auth_cache_collision::MUTANT,
     &cache_key_without_user::MUTANT,
     &request_id_collision::MUTANT,
     &presence_leak::MUTANT,
     &logout_outlived::MUTANT,
+    &claimed_room::MUTANT,
+    &room_collision::MUTANT,
+    &foreign_read::MUTANT,
+    &global_loader::MUTANT,
+    &subprotocol_bypass::MUTANT,
+    &payload_token::MUTANT,
+    &unverified_token::MUTANT,
+    &shared_mutable_fanout::MUTANT,
+    &acl_change_race::MUTANT,
+    &error_echo::MUTANT,
+    &session_guc::MUTANT,
+    &identity_after_await::MUTANT,
+    &singleflight_key::MUTANT,
+    &misfiled_write::MUTANT,
+    &dirty_transaction::MUTANT,
+    &stale_cancel::MUTANT,
+    &cached_credential::MUTANT,
+    &shared_env::MUTANT,
+    &ambient_identity::MUTANT,
+    &stale_tail::MUTANT,
+    &double_release::MUTANT,
+    &context_after_return::MUTANT,
+    &slot_reuse::MUTANT,
+    &cancel_desync::MUTANT,
+    &stale_buffer::MUTANT,
+    &batch_slot_mix::MUTANT,
 ];
 
 /// The list of [`ALL`], a line each: name, space, letters of the checks.
@@ -192,7 +250,15 @@ impl Mutant {
         })
     }
 
-    /// Writes down that something of `victim` reached `observer`.
+    /// Writes down whom an event that reaches `link` tells of: its author, and the member that came or went.
+    fn record_event(&self, link: &Link, event: &Event, detail: &str) {
+        let member = event.joined().map(|(user_id, _)| user_id);
+        for victim in [Some(event.author_id), member].into_iter().flatten() {
+            self.record(link.identity.user_id, victim, detail);
+        }
+    }
+
+    /// Writes down that something of `victim` reached `observer`; the nil UUID stands for somebody whom the service does not know.
     fn record(&self, observer: Uuid, victim: Uuid, detail: &str) {
         if let Some(armed) = self.armed() {
             let line =

@@ -76,6 +76,11 @@ pub async fn migrate(url: &str, roles: &Roles) -> Result<(), SchemaError> {
     let mut database = PgConnection::connect(url).await.map_err(SchemaError::Connect)?;
     check_roles(&mut database, roles).await?;
     MIGRATIONS.run(&mut database).await?;
+    #[cfg(feature = "mutants")]
+    for function in crate::mutant::SQL {
+        let made = sqlx::raw_sql(function).execute(&mut database).await;
+        made.map_err(SchemaError::Connect)?;
+    }
     grant(&mut database, roles).await?;
     database.close().await.map_err(SchemaError::Connect)
 }

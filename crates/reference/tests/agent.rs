@@ -57,6 +57,8 @@ fn agent_on(listener: TcpListener, addr: SocketAddr, step_us: u64) -> Agent {
 
 fn request(who: u64) -> ReplyRequest {
     ReplyRequest {
+        user_id: uuid::Uuid::from_u128(who.into()),
+        wait: None,
         conn: who,
         request: "same for all".into(),
         title: format!("thread of {who}"),
@@ -71,7 +73,12 @@ fn expected(request: &ReplyRequest) -> String {
     let ReplyRequest {
         title, bodies, nonce, ..
     } = request.clone();
-    reply::text(&Ask { title, bodies, nonce })
+    reply::text(&Ask {
+        user_id: uuid::Uuid::nil(),
+        title,
+        bodies,
+        nonce,
+    })
 }
 
 async fn text(stream: &mut ReplyStream) -> Result<String, AgentError> {

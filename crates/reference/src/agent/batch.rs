@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 use super::reply;
 use super::server::{OpenStream, Outcome};
 use super::wire::{Ask, Body};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Situation};
 
 /// Requests that may wait for a batch.
 pub const QUEUE: usize = 1024;
@@ -52,7 +53,7 @@ pub(super) async fn run(mut queue: mpsc::Receiver<Job>, batching: Batching, metr
         let Ok(place) = Arc::clone(&running).acquire_owned().await else {
             return;
         };
-        tokio::spawn(answer(batch, step, place));
+        tokio::spawn(answer(batch, step, place, Arc::clone(&metrics)));
     }
     // every place free means that every batch has ended
     let _ = running
@@ -72,18 +73,20 @@ async fn gather(queue: &mut mpsc::Receiver<Job>, batching: &Batching) -> Option<
     Some(batch)
 }
 
-async fn answer(batch: Vec<Job>, step: Duration, _place: OwnedSemaphorePermit) {
+async fn answer(batch: Vec<Job>, step: Duration, _place: OwnedSemaphorePermit, metrics: Arc<Metrics>) {
     let mut slots: Vec<Slot> = batch.into_iter().map(Slot::new).collect();
     while !slots.is_empty() {
         let mut stalled = false;
-        slots.retain_mut(|slot| match slot.step() {
-            Step::Sent => true,
-            Step::Stalled => {
-                stalled = true;
-                true
+        let mut at = 0;
+        while let Some(slot) = slots.get_mut(at) {
+            let after = slot.step();
+            stalled |= matches!(after, Step::Stalled);
+            match after {
+                Step::Sent | Step::Stalled => at += 1,
+                Step::Ended => drop(slots.remove(at)),
+                Step::DroppedOut => compact(&mut slots, at, &metrics),
             }
-            Step::Ended => false,
-        });
+        }
         let pause = if stalled { step.max(STALL_PAUSE) } else { step };
         if pause.is_zero() {
             tokio::task::yield_now().await;
@@ -93,28 +96,55 @@ async fn answer(batch: Vec<Job>, step: Duration, _place: OwnedSemaphorePermit) {
     }
 }
 
+/// Takes out the slot of a request that is not wanted any more; those after it move up.
+fn compact(slots: &mut Vec<Slot>, at: usize, metrics: &Metrics) {
+    let left = slots.remove(at);
+    if slots[at..]
+        .iter()
+        .any(|slot| slot.text.user_id != left.text.user_id)
+    {
+        metrics.situation(Situation::BatchCompacted).inc();
+    }
+    #[cfg(feature = "mutants")]
+    crate::mutant::batch_slot_mix::compact(slots, at);
+}
+
 enum Step {
     Sent,
     /// The connection's queue is full; the server closes a connection that stays so.
     Stalled,
     Ended,
+    /// Nobody wants the rest.
+    DroppedOut,
 }
 
 /// One reply in progress: its stream and what is left of it, kept together.
-struct Slot {
+pub(crate) struct Slot {
     stream: OpenStream,
+    #[cfg(feature = "mutants")]
+    pub(crate) user_id: Uuid,
+    pub(crate) text: Text,
+    sent: u32,
+}
+
+/// What is left of a reply.
+pub(crate) struct Text {
+    /// To whom it is.
+    pub(crate) user_id: Uuid,
     /// The pieces still to come, the next one last.
     left: Vec<String>,
-    sent: u32,
 }
 
 impl Slot {
     fn new(job: Job) -> Self {
         let mut left = reply::pieces(&reply::text(&job.ask));
         left.reverse();
+        let user_id = job.ask.user_id;
         Self {
             stream: job.stream,
-            left,
+            #[cfg(feature = "mutants")]
+            user_id,
+            text: Text { user_id, left },
             sent: 0,
         }
     }
@@ -122,17 +152,17 @@ impl Slot {
     fn step(&mut self) -> Step {
         if self.stream.is_cancelled() {
             self.stream.end(Outcome::Cancelled);
-            return Step::Ended;
+            return Step::DroppedOut;
         }
         let permit = match self.stream.reserve() {
             Ok(permit) => permit,
             Err(TrySendError::Full(())) => return Step::Stalled,
             Err(TrySendError::Closed(())) => {
                 self.stream.end(Outcome::Lost);
-                return Step::Ended;
+                return Step::DroppedOut;
             }
         };
-        if let Some(text) = self.left.pop() {
+        if let Some(text) = self.text.left.pop() {
             permit.send(self.stream.frame(Body::Piece { n: self.sent, text }));
             self.sent += 1;
             return Step::Sent;

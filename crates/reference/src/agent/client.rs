@@ -6,14 +6,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::link::{self, Link, PIPELINE_DEPTH, WRITE_TIMEOUT};
+use super::request_buffers::RequestBuffers;
 use super::streams::{AgentError, Item, Piece, Streams};
 use super::wire::{Ask, Body, FRAME_BYTES_MAX, Frame, WireError};
 use crate::config::{Shutdown, ShutdownTrigger};
@@ -28,6 +30,10 @@ pub const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A reply wanted by a request of an end user.
 #[derive(Clone, Debug)]
 pub struct ReplyRequest {
+    /// The end user.
+    pub user_id: Uuid,
+    /// How long to wait for a place, if less than [`CHECKOUT_TIMEOUT`].
+    pub wait: Option<Duration>,
     /// The end user's connection, by the gateway's own number.
     pub conn: u64,
     /// The end user's request id: not unique, and never used on the wire.
@@ -42,7 +48,8 @@ pub struct ReplyRequest {
 
 /// A pool of connections to the agent, shared by all its clones; it connects by itself, and again when a connection breaks.
 ///
-/// Its figures are those of pool `agent`, in places. It counts `equal_request_id_in_flight` and `cancelled_reply`.
+/// Its figures are those of pool `agent`, in places. It counts `equal_request_id_in_flight`, `cancelled_reply`,
+/// `cancelled_then_reused` and `buffer_after_timeout`.
 #[derive(Clone)]
 pub struct AgentClient {
     shared: Arc<Shared>,
@@ -59,6 +66,9 @@ pub(super) struct Shared {
     turn: tokio::sync::Mutex<()>,
     next_stream: AtomicU64,
     in_flight: Mutex<HashMap<String, Vec<u64>>>,
+    buffers: RequestBuffers,
+    /// Whose request was cancelled last on each link, until the next request there.
+    cancelled: Mutex<HashMap<usize, Uuid>>,
     figures: PoolFigures,
     metrics: Arc<Metrics>,
 }
@@ -71,16 +81,32 @@ impl AgentClient {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn new(addr: impl Into<String>, connections: usize, metrics: &Arc<Metrics>) -> Self {
-        let connections = connections.max(1);
+        Self::with_depth(addr, connections, PIPELINE_DEPTH, metrics)
+    }
+
+    /// As [`Self::new`], with `depth` places on each connection instead of [`PIPELINE_DEPTH`]: at least one, not more.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn with_depth(
+        addr: impl Into<String>,
+        connections: usize,
+        depth: usize,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let (connections, depth) = (connections.max(1), depth.clamp(1, PIPELINE_DEPTH));
         let shared = Arc::new(Shared {
             addr: addr.into(),
-            links: (0..connections).map(|_| Link::new()).collect(),
+            links: (0..connections).map(|_| Link::new(depth)).collect(),
             streams: Streams::default(),
             freed: Notify::new(),
             turn: tokio::sync::Mutex::default(),
             next_stream: AtomicU64::new(1),
             in_flight: Mutex::default(),
-            figures: metrics.pool("agent", connections * PIPELINE_DEPTH),
+            buffers: RequestBuffers::new(Arc::clone(metrics)),
+            cancelled: Mutex::default(),
+            figures: metrics.pool("agent", connections * depth),
             metrics: Arc::clone(metrics),
         });
         let (open, shutdown) = Shutdown::manual();
@@ -106,22 +132,41 @@ impl AgentClient {
     /// the caller knows whether its user still waits.
     pub async fn reply(&self, request: ReplyRequest) -> Result<ReplyStream, AgentError> {
         let shared = &self.shared;
-        let stream = shared.next_stream.fetch_add(1, Ordering::Relaxed);
+        let user_id = request.user_id;
         let ask = Ask {
+            user_id,
             title: request.title,
             bodies: request.bodies,
             nonce: request.nonce,
         };
-        let frame = encode(&Frame {
-            stream,
+        let mut buffer = shared.buffers.lend(user_id);
+        // its number is given when there is a place
+        let unnumbered = Frame {
+            stream: 0,
             body: Body::Request(ask),
-        })?;
-        let place = Place::check_out(shared).await?;
+        };
+        encode(&unnumbered, buffer.bytes())?;
+        let wait = request
+            .wait
+            .map_or(CHECKOUT_TIMEOUT, |wait| wait.min(CHECKOUT_TIMEOUT));
+        let place = match Place::check_out(shared, wait).await {
+            Ok(place) => place,
+            Err(error) => {
+                buffer.give_up();
+                return Err(error);
+            }
+        };
+        let stream = shared.next_stream.fetch_add(1, Ordering::Relaxed);
+        let frame = buffer.numbered(stream);
+        shared.note_request(place.link, user_id);
         let asked = Asked::note(shared, request.request, request.conn);
         let items = shared.streams.open(stream, place.link);
+        #[cfg(feature = "mutants")]
+        let items = crate::mutant::cancel_desync::next(place.link, items, user_id);
         // from here on a drop forgets the stream and tells the agent
         let reply = ReplyStream {
             stream,
+            user_id,
             items,
             place: Some(place),
             pieces: 0,
@@ -132,10 +177,24 @@ impl AgentClient {
     }
 }
 
-fn encode(frame: &Frame) -> Result<Bytes, AgentError> {
-    let mut bytes = BytesMut::new();
-    match frame.encode(&mut bytes) {
-        Ok(()) => Ok(bytes.freeze()),
+impl Shared {
+    /// Counts a request of `user_id` that follows another user's cancelled one on its link.
+    fn note_request(&self, link: usize, user_id: Uuid) {
+        let cancelled = self.cancelled().remove(&link);
+        if cancelled.is_some_and(|other| other != user_id) {
+            self.metrics.situation(Situation::CancelledThenReused).inc();
+        }
+    }
+
+    fn cancelled(&self) -> MutexGuard<'_, HashMap<usize, Uuid>> {
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Appends a frame to `bytes`.
+fn encode(frame: &Frame, bytes: &mut BytesMut) -> Result<(), AgentError> {
+    match frame.encode(bytes) {
+        Ok(()) => Ok(()),
         Err(WireError::Length { bytes }) => Err(AgentError::TooLarge {
             bytes,
             limit: FRAME_BYTES_MAX,
@@ -157,9 +216,9 @@ struct Place {
 }
 
 impl Place {
-    async fn check_out(shared: &Arc<Shared>) -> Result<Self, AgentError> {
+    async fn check_out(shared: &Arc<Shared>, wait: Duration) -> Result<Self, AgentError> {
         let waiting = shared.figures.wait();
-        let found = timeout(CHECKOUT_TIMEOUT, async {
+        let found = timeout(wait, async {
             let _turn = shared.turn.lock().await;
             loop {
                 if let Some(found) = Self::find(shared) {
@@ -181,9 +240,7 @@ impl Place {
             }
             Err(_) => {
                 waiting.timed_out();
-                Err(AgentError::CheckoutTimeout {
-                    wait: CHECKOUT_TIMEOUT,
-                })
+                Err(AgentError::CheckoutTimeout { wait })
             }
         }
     }
@@ -250,6 +307,7 @@ impl Drop for Asked {
 /// A reply as it streams in. Dropping it before its end cancels it at the agent; the connection goes on serving others.
 pub struct ReplyStream {
     stream: u64,
+    user_id: Uuid,
     items: mpsc::Receiver<Item>,
     place: Option<Place>,
     pieces: u32,
@@ -304,22 +362,29 @@ impl ReplyStream {
     fn cancel(&mut self) {
         let Some(place) = self.place.take() else { return };
         place.shared.streams.forget(self.stream);
-        if let Ok(frame) = encode(&Frame {
+        let cancel = Frame {
             stream: self.stream,
             body: Body::Cancel,
-        }) {
+        };
+        let mut bytes = BytesMut::new();
+        if encode(&cancel, &mut bytes).is_ok() {
             // a full queue or a broken connection: the agent finishes the reply, and it is discarded here
-            let _ = place.outbound.try_send(frame);
+            let _ = place.outbound.try_send(bytes.freeze());
         }
     }
 }
 
 impl Drop for ReplyStream {
     fn drop(&mut self) {
-        if let Some(place) = &self.place
-            && self.pieces > 0
-        {
-            place.shared.metrics.situation(Situation::CancelledReply).inc();
+        if let Some(place) = &self.place {
+            if self.pieces > 0 {
+                place.shared.metrics.situation(Situation::CancelledReply).inc();
+            }
+            place.shared.cancelled().insert(place.link, self.user_id);
+            #[cfg(feature = "mutants")]
+            if crate::mutant::cancel_desync::leaves(place.link, &mut self.items, self.user_id) {
+                return;
+            }
         }
         self.cancel();
     }

@@ -15,8 +15,8 @@ use super::client::Shared;
 use super::wire::Frame;
 use crate::config::Shutdown;
 
-/// Replies in progress on one connection.
-pub(super) const PIPELINE_DEPTH: usize = 32;
+/// Replies in progress on one connection, at most.
+pub const PIPELINE_DEPTH: usize = 32;
 /// Frames that may wait to be written to one connection: each reply's request and cancel.
 pub(super) const WRITE_QUEUE: usize = 2 * PIPELINE_DEPTH;
 /// How long connecting may take.
@@ -37,9 +37,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(depth: usize) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(PIPELINE_DEPTH)),
+            places: Arc::new(Semaphore::new(depth)),
             outbound: Mutex::default(),
         }
     }

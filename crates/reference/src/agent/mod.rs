@@ -7,9 +7,13 @@ pub mod batch;
 pub mod client;
 mod link;
 pub mod reply;
+mod request_buffers;
 pub mod server;
 mod streams;
 pub mod wire;
 
 pub use client::{AgentClient, ReplyRequest, ReplyStream};
+pub use link::PIPELINE_DEPTH;
+#[cfg(feature = "mutants")]
+pub(crate) use streams::Item;
 pub use streams::{AgentError, Piece};

@@ -17,7 +17,8 @@ const DIGEST_DIGITS: usize = 16;
 /// ```
 /// use reference::agent::{reply, wire::Ask};
 ///
-/// let ask = Ask { title: "Rome".into(), bodies: vec!["a".into(), "b".into()], nonce: "n1".into() };
+/// let (title, bodies) = ("Rome".into(), vec!["a".into(), "b".into()]);
+/// let ask = Ask { user_id: uuid::Uuid::nil(), title, bodies, nonce: "n1".into() };
 /// assert_eq!(reply::text(&ask), "n1 is message 2 of \"Rome\"; the thread reads 7e18f737311b2dc3");
 /// ```
 #[must_use]
@@ -94,6 +95,7 @@ mod tests {
     #[test]
     fn every_body_and_its_place_count() {
         let ask = |bodies: &[&str]| Ask {
+            user_id: uuid::Uuid::nil(),
             title: "t".into(),
             bodies: bodies.iter().map(ToString::to_string).collect(),
             nonce: "n".into(),

@@ -61,7 +61,7 @@ pub enum AgentError {
 
 /// What a reader finds in its queue.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(crate) enum Item {
     Piece(Piece),
     End,
     Failed(AgentError),

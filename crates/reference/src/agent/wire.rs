@@ -21,6 +21,7 @@
 
 use bytes::{Buf, BufMut, BytesMut};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The largest frame, in bytes after the length: some sixty messages of 64 KiB.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -31,6 +32,8 @@ const KIND_AND_STREAM_BYTES: usize = 9;
 /// What the agent is handed: the thread as stored, and the nonce of the message to reply to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
+    /// Whose message it is: requests of one batch are told apart by it in the figures.
+    pub user_id: Uuid,
     /// The thread's title.
     pub title: String,
     /// The thread's last messages, oldest first, the posted one last.
@@ -186,6 +189,13 @@ impl Frame {
             stream,
             body: Body::decode(kind, rest)?,
         }))
+    }
+}
+
+/// Puts a number into the head of the first frame in `bytes`, which was encoded without one.
+pub(super) fn number(bytes: &mut [u8], stream: u64) {
+    if let Some(head) = bytes.get_mut(HEAD_BYTES + 1..HEAD_BYTES + KIND_AND_STREAM_BYTES) {
+        head.copy_from_slice(&stream.to_be_bytes());
     }
 }
 

@@ -1,5 +1,6 @@
 //! The routes, and what holds for all of them: a task of its own for each request, limits, metrics.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use super::Auth;
 use super::answer::{AuthError, ErrorCode};
 use super::input::{BODY_BYTES_MAX, Bearer, Body, Login, Refresh, Register};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Situation};
 
 /// Requests in progress at once; what comes on top is refused as busy.
 pub(super) const REQUESTS_MAX: usize = 1024;
@@ -53,12 +54,44 @@ async fn login(State(auth): State<Arc<Auth>>, Body(input): Body<Login>) -> Resul
     Ok(Json(auth.login(input).await?).into_response())
 }
 
-async fn me(State(auth): State<Arc<Auth>>, Bearer(token): Bearer) -> Result<Response, AuthError> {
-    Ok(Json(auth.me(&token).await?).into_response())
+thread_local! {
+    /// Whether a user has asked on this worker thread.
+    static WAS_ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+async fn me(
+    State(auth): State<Arc<Auth>>,
+    #[cfg(feature = "mutants")] peer: axum::Extension<crate::mutant::ambient_identity::Peer>,
+    bearer: Result<Bearer, AuthError>,
+) -> Result<Response, AuthError> {
+    if bearer.is_ok() {
+        WAS_ASKED.set(true);
+    } else if WAS_ASKED.get() {
+        auth.metrics.situation(Situation::AnonymousAfterUser).inc();
+    }
+    #[cfg(feature = "mutants")]
+    let (has_token, bearer) = (
+        bearer.is_ok(),
+        crate::mutant::ambient_identity::token(bearer.as_ref().ok().map(|Bearer(token)| token.as_str()))
+            .map(Bearer)
+            .ok_or(AuthError::Unauthorized),
+    );
+    let Bearer(token) = bearer?;
+    let me = auth.me(&token).await?;
+    #[cfg(feature = "mutants")]
+    crate::mutant::ambient_identity::served(*peer, has_token, me.user_id);
+    Ok(Json(me).into_response())
 }
 
 async fn refresh(State(auth): State<Arc<Auth>>, Body(input): Body<Refresh>) -> Result<Response, AuthError> {
-    Ok(Json(auth.refresh(input).await?).into_response())
+    #[cfg(feature = "mutants")]
+    if let Some(kept) = crate::mutant::cached_credential::answer(auth.holder(&input).await?) {
+        return Ok(Json(kept).into_response());
+    }
+    let tokens = auth.refresh(input).await?;
+    #[cfg(feature = "mutants")]
+    crate::mutant::cached_credential::keep(tokens.user_id, json!(tokens));
+    Ok(Json(tokens).into_response())
 }
 
 async fn logout(State(auth): State<Arc<Auth>>, Bearer(token): Bearer) -> Result<StatusCode, AuthError> {

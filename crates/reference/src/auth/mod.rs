@@ -5,6 +5,7 @@ mod api;
 mod database;
 mod input;
 mod password;
+mod refreshes;
 mod sessions;
 mod users;
 
@@ -22,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::token::{KeyError, SigningKey, Verifier};
 use database::Database;
 use password::Passwords;
+use refreshes::Refreshes;
 
 /// What an auth service is told.
 #[derive(Clone, Debug)]
@@ -61,6 +63,7 @@ pub struct Auth {
     key: SigningKey,
     key_set: JwkSet,
     verifier: Verifier,
+    refreshes: Refreshes,
     metrics: Arc<Metrics>,
 }
 
@@ -86,6 +89,7 @@ impl Auth {
             key,
             key_set,
             verifier,
+            refreshes: Refreshes::default(),
             metrics,
         }))
     }

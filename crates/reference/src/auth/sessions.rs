@@ -1,6 +1,6 @@
 //! Sessions: what a login begins, a refresh prolongs, and a logout or a reused refresh token ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,14 +32,14 @@ pub(super) struct Tokens {
     refresh_token: String,
     expires_in_s: u64,
     session_id: Uuid,
-    user_id: Uuid,
+    pub(super) user_id: Uuid,
     tenant_id: Uuid,
 }
 
 /// The answer to `GET /me`.
 #[derive(Serialize)]
 pub(super) struct Me {
-    user_id: Uuid,
+    pub(super) user_id: Uuid,
     tenant_id: Uuid,
     email: String,
     name: String,
@@ -81,6 +81,29 @@ enum Rotation {
     Reused,
     /// It was never issued, or its session is over.
     Unknown,
+}
+
+#[cfg(feature = "mutants")]
+impl Rotation {
+    fn note(&self) -> Option<crate::mutant::shared_env::Context> {
+        let Self::Next { session, .. } = self else {
+            return None;
+        };
+        crate::mutant::shared_env::note([session.session_id, session.user_id, session.tenant_id])
+    }
+
+    fn noted(mut self, context: Option<crate::mutant::shared_env::Context>) -> Self {
+        if let Self::Next { session, .. } = &mut self {
+            let own = [session.session_id, session.user_id, session.tenant_id];
+            let [session_id, user_id, tenant_id] = crate::mutant::shared_env::noted(context, own);
+            *session = Session {
+                session_id,
+                user_id,
+                tenant_id,
+            };
+        }
+        self
+    }
 }
 
 impl Auth {
@@ -156,12 +179,16 @@ impl Auth {
         if input.refresh_token.len() != REFRESH_CHARS {
             return Err(AuthError::Unauthorized);
         }
+        let began = Instant::now();
         match self.rotate(&input.refresh_token).await? {
             Rotation::Next {
                 session,
                 refresh_token,
                 left,
-            } => self.tokens(session, refresh_token, ttl.min(left)),
+            } => {
+                self.refreshes.done(session.user_id, began, &self.metrics);
+                self.tokens(session, refresh_token, ttl.min(left))
+            }
             Rotation::Reused => Err(AuthError::RefreshReused),
             Rotation::Unknown => Err(AuthError::Unauthorized),
         }
@@ -171,8 +198,22 @@ impl Auth {
         let mut lent = self.database.lend().await?;
         let mut transaction = lent.begin().await?;
         let rotation = rotate(&mut transaction, &hash(presented)).await?;
+        #[cfg(feature = "mutants")]
+        let context = rotation.note();
         transaction.commit().await?;
+        #[cfg(feature = "mutants")]
+        let rotation = rotation.noted(context);
         Ok(rotation)
+    }
+
+    /// Whose refresh token it is.
+    #[cfg(feature = "mutants")]
+    pub(super) async fn holder(&self, input: &Refresh) -> Result<Option<Uuid>, AuthError> {
+        let holder = sqlx::query_scalar(
+            "select user_id from refresh_tokens join sessions using (session_id) where token_hash = $1",
+        );
+        let holder = holder.bind(hash(&input.refresh_token));
+        Ok(holder.fetch_optional(&mut *self.database.lend().await?).await?)
     }
 
     /// Ends the session of an access token: revoked, and the gateways told, once this returns.

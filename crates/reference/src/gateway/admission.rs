@@ -37,7 +37,7 @@ pub(crate) async fn admit(gateway: &Gateway, asked: &Asked<'_>) -> Result<Admitt
         Refusal::UNAUTHORIZED
     })?;
     let resume = resume::new_token();
-    let (outbox, outgoing) = outbox(asked.dialect);
+    let (outbox, outgoing) = outbox(asked.dialect, claims.sub, &gateway.send_buffers);
     let link = Arc::new(Link::new(
         gateway.hub.next_id(),
         Identity::from(&*claims),

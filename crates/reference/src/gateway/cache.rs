@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::limits::CACHED_RESPONSES_MAX;
+use super::identity::Identity;
+use super::limits::{CACHED_RESPONSE_BYTES_MAX, CACHED_RESPONSES_MAX};
 use super::protocol::{Failure, Json, Op};
 use crate::metrics::{Metrics, Situation};
 
@@ -18,10 +19,11 @@ pub(crate) struct Question {
     pub(crate) arguments: String,
 }
 
-/// Answers of `thread.list` and `thread.find`, by question and asker.
+/// Answers of `thread.list`, `thread.find`, `thread.read` and `snapshot`, by question and asker.
 ///
 /// An answer is computed once however many of the asker's requests wait for it, lives for the time given, and is forgotten
-/// when the asker writes: whoever asks after a write was acknowledged gets an answer computed after it.
+/// when the asker writes: whoever asks after a write was acknowledged gets an answer computed after it. A snapshot lives no
+/// longer than it is being computed; an answer that is too large is not kept at all.
 pub(crate) struct ResponseCache {
     lifetime: Duration,
     answers: Mutex<Answers>,
@@ -38,6 +40,7 @@ struct Answers {
 struct Answer {
     /// Whose question it was computed for.
     asker: Uuid,
+    tenant_id: Uuid,
     expires: Instant,
     /// Empty while it is being computed.
     computed: Arc<OnceCell<Computed>>,
@@ -65,24 +68,30 @@ impl ResponseCache {
     /// Those of `compute`; a failure is not kept, and the next one who waits tries again.
     pub(crate) async fn answer<F>(
         &self,
-        asker: Uuid,
+        asker: &Identity,
         question: Question,
         compute: impl FnOnce() -> F,
     ) -> Result<Json, Failure>
     where
         F: Future<Output = Result<Json, Failure>>,
     {
-        let answer = self.look_up(asker, question);
+        let answer = self.look_up(asker, question.clone());
+        #[cfg(feature = "mutants")]
+        let asker_id = asker.user_id;
         let compute = async || {
             Ok::<_, Failure>(Computed {
                 #[cfg(feature = "mutants")]
-                asker,
+                asker: asker_id,
                 body: compute().await?,
             })
         };
         let computed = answer.computed.get_or_try_init(compute).await?;
         #[cfg(feature = "mutants")]
-        crate::mutant::cache_key_without_user::answered(asker, computed.asker, computed.body.get());
+        crate::mutant::answered(question.op, asker_id, computed.asker, computed.body.get());
+        if computed.body.get().len() > CACHED_RESPONSE_BYTES_MAX {
+            self.answers()
+                .retain(|other| !Arc::ptr_eq(&other.computed, &answer.computed));
+        }
         Ok(Arc::clone(&computed.body))
     }
 
@@ -92,17 +101,27 @@ impl ResponseCache {
         answers.retain(|answer| answer.asker != asker);
     }
 
-    fn look_up(&self, asker: Uuid, question: Question) -> Answer {
+    fn look_up(&self, asker: &Identity, question: Question) -> Answer {
         let now = Instant::now();
         let mut answers = self.answers();
         if answers.count >= CACHED_RESPONSES_MAX {
-            answers.retain(|answer| answer.expires > now);
+            answers.retain(|answer| answer.expires > now || !answer.computed.initialized());
         }
-        let place = place_of(asker);
+        let op = question.op;
+        // under themselves alone
+        let place = asker.user_id;
+        #[cfg(feature = "mutants")]
+        let place = crate::mutant::cache_place(op, asker).unwrap_or(place);
         let is_full = answers.count >= CACHED_RESPONSES_MAX;
         let fresh = || Answer {
-            asker,
-            expires: now + self.lifetime,
+            asker: asker.user_id,
+            tenant_id: asker.tenant_id,
+            expires: now
+                + if op == Op::Snapshot {
+                    Duration::ZERO
+                } else {
+                    self.lifetime
+                },
             computed: Arc::default(),
         };
         let Some(askers) = answers.by_question.get_mut(&question) else {
@@ -115,13 +134,18 @@ impl ResponseCache {
             }
             return answer;
         };
-        if askers
+        let mut others = askers
             .values()
-            .any(|other| other.asker != asker && other.expires > now)
-        {
-            self.metrics.situation(Situation::CacheEqualArguments).inc();
+            .filter(|other| other.asker != asker.user_id && other.is_live(op, now));
+        let situation = match op {
+            Op::ThreadRead => Situation::ReadWarmOtherUser,
+            Op::Snapshot => Situation::SnapshotOverlap,
+            _ => Situation::CacheEqualArguments,
+        };
+        if others.any(|other| op != Op::Snapshot || other.tenant_id == asker.tenant_id) {
+            self.metrics.situation(situation).inc();
         }
-        if let Some(answer) = askers.get(&place).filter(|answer| answer.expires > now) {
+        if let Some(answer) = askers.get(&place).filter(|answer| answer.is_live(op, now)) {
             if !answer.computed.initialized() {
                 self.metrics.situation(Situation::SingleFlightShared).inc();
             }
@@ -140,11 +164,11 @@ impl ResponseCache {
     }
 }
 
-/// Under whom the answers for `asker` are kept: under themselves alone.
-fn place_of(asker: Uuid) -> Uuid {
-    #[cfg(feature = "mutants")]
-    let asker = crate::mutant::cache_key_without_user::place_of(asker);
-    asker
+impl Answer {
+    /// Whether it may be given (again). A snapshot may while it is being made.
+    fn is_live(&self, op: Op, now: Instant) -> bool {
+        self.expires > now || (op == Op::Snapshot && !self.computed.initialized())
+    }
 }
 
 impl Answers {
@@ -175,6 +199,15 @@ mod tests {
         (ResponseCache::new(lifetime, Arc::clone(&metrics)), metrics)
     }
 
+    fn user(user_id: Uuid) -> Identity {
+        let (tenant_id, session_id) = (Uuid::nil(), user_id);
+        Identity {
+            user_id,
+            tenant_id,
+            session_id,
+        }
+    }
+
     fn question() -> Question {
         Question {
             op: Op::ThreadFind,
@@ -183,7 +216,9 @@ mod tests {
     }
 
     async fn ask(cache: &ResponseCache, asker: Uuid, answer: u32) -> String {
-        let answered = cache.answer(asker, question(), async || json(&answer)).await;
+        let answered = cache
+            .answer(&user(asker), question(), async || json(&answer))
+            .await;
         answered.expect("an answer").get().to_owned()
     }
 
@@ -212,7 +247,7 @@ mod tests {
     async fn a_failure_is_not_kept() {
         let (cache, _) = cache(LONG);
         let failed = cache
-            .answer(ONE, question(), async || Err(Failure::INTERNAL))
+            .answer(&user(ONE), question(), async || Err(Failure::INTERNAL))
             .await;
         assert_eq!(
             failed.map(|answer| answer.get().to_owned()),
@@ -224,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_shares_one_computation_but_not_one_begun_before_a_write() {
         let (cache, metrics) = cache(LONG);
-        let (computed, gate) = (AtomicU32::new(0), Notify::new());
+        let (one, computed, gate) = (user(ONE), AtomicU32::new(0), Notify::new());
         let slow = || async {
             computed.fetch_add(1, Ordering::Relaxed);
             gate.notified().await;
@@ -238,8 +273,8 @@ mod tests {
         };
         let (first, second, after) = tokio::join!(
             biased;
-            cache.answer(ONE, question(), slow),
-            cache.answer(ONE, question(), slow),
+            cache.answer(&one, question(), slow),
+            cache.answer(&one, question(), slow),
             write_and_ask,
         );
         for answer in [first, second] {

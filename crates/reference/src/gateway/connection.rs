@@ -12,6 +12,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
+use tokio_tungstenite::tungstenite::http::header;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
 use super::admission::{Admitted, admit};
@@ -24,6 +25,7 @@ use super::limits::{
 use super::outbox::Outgoing;
 use super::protocol::{CloseReason, Failure, Json, json};
 use super::state::Gateway;
+use crate::metrics::Situation;
 
 /// Serves one connection to its end.
 pub(crate) async fn serve(gateway: Arc<Gateway>, mut stream: TcpStream) {
@@ -54,6 +56,10 @@ async fn open(gateway: &Gateway, stream: &mut TcpStream) -> io::Result<Option<(A
         Ok(head) => head,
         Err(refusal) => return refusal.answer(stream).await.map(|()| None),
     };
+    #[cfg(feature = "mutants")]
+    if crate::mutant::subprotocol_bypass::opens(&request) {
+        return crate::mutant::subprotocol_bypass::enter(gateway, &request, stream, rest).await;
+    }
     let admitted = async {
         let asked = examine(&request, &gateway.origins)?;
         let acceptance = acceptance(&request, asked.dialect)?;
@@ -64,11 +70,16 @@ async fn open(gateway: &Gateway, stream: &mut TcpStream) -> io::Result<Option<(A
             stream.write_all(&acceptance).await?;
             Ok(Some((admitted, rest)))
         }
-        Err(refusal) => refusal.answer(stream).await.map(|()| None),
+        Err(refusal) => {
+            if refusal == Refusal::UNAUTHORIZED && !request.headers().contains_key(header::AUTHORIZATION) {
+                gateway.metrics.situation(Situation::AnonymousUpgrade).inc();
+            }
+            refusal.answer(stream).await.map(|()| None)
+        }
     }
 }
 
-fn config() -> WebSocketConfig {
+pub(crate) fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)

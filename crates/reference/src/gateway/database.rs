@@ -1,6 +1,7 @@
 //! The database, used on somebody's behalf: every transaction says whose, and row-level security holds it to that.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use deadpool_postgres::{
     Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
@@ -10,10 +11,12 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 use uuid::Uuid;
 
+use super::backends::Backends;
 use super::identity::Identity;
 use super::limits::{CHECKOUT_TIMEOUT, DATABASE_CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
 use super::protocol::Failure;
 use crate::config::{ConfigError, ROLE_RIGHTS_SQL, refuse_strong_role};
+use crate::metrics::Metrics;
 use crate::pool::{Hold, PoolFigures};
 
 /// Why the database cannot be used.
@@ -70,6 +73,7 @@ pub(crate) fn settings(url: &str, application: &str) -> Result<Config, DatabaseE
 pub(crate) struct Database {
     pool: Pool,
     figures: PoolFigures,
+    backends: Arc<Backends>,
 }
 
 impl Database {
@@ -80,10 +84,12 @@ impl Database {
     pub(crate) async fn open(
         config: Config,
         size: usize,
-        figures: PoolFigures,
+        metrics: &Arc<Metrics>,
     ) -> Result<Self, DatabaseError> {
         // nothing of a session is ever set, but a connection that comes back is still made new
         let recycling_method = RecyclingMethod::Clean;
+        #[cfg(feature = "mutants")]
+        let recycling_method = crate::mutant::recycling().unwrap_or(recycling_method);
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
         let timeouts = Timeouts {
             wait: Some(CHECKOUT_TIMEOUT),
@@ -96,7 +102,11 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|source| DatabaseError::Pool { size, source })?;
-        let database = Self { pool, figures };
+        let database = Self {
+            pool,
+            figures: metrics.pool("db", size),
+            backends: Arc::new(Backends::new(size, Arc::clone(metrics))),
+        };
         database.refuse_strong_role().await?;
         Ok(database)
     }
@@ -135,6 +145,7 @@ impl Database {
         match self.pool.get().await {
             Ok(client) => Ok(Checkout {
                 client,
+                backends: Arc::clone(&self.backends),
                 _hold: waiting.granted(),
             }),
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
@@ -146,6 +157,11 @@ impl Database {
                 Err(Failure::unavailable("the database cannot be reached"))
             }
         }
+    }
+
+    /// Who used which connection last.
+    pub(crate) fn backends(&self) -> &Backends {
+        &self.backends
     }
 
     /// Whether the database answers.
@@ -162,6 +178,7 @@ impl Database {
 /// A connection of the pool, until dropped.
 pub(crate) struct Checkout {
     client: Client,
+    backends: Arc<Backends>,
     _hold: Hold,
 }
 
@@ -171,7 +188,7 @@ impl Checkout {
     /// # Errors
     /// That of the database.
     pub(crate) async fn act_for(&mut self, identity: &Identity) -> Result<Acting<'_>, Failure> {
-        self.begin(Some(identity.user_id), identity.tenant_id).await
+        self.begin(Some(identity), identity.tenant_id).await
     }
 
     /// Begins a transaction that may see what every user of the tenant may see.
@@ -182,20 +199,42 @@ impl Checkout {
         self.begin(None, tenant_id).await
     }
 
-    async fn begin(&mut self, user_id: Option<Uuid>, tenant_id: Uuid) -> Result<Acting<'_>, Failure> {
-        let acting = Acting {
-            transaction: self.client.transaction().await?,
+    async fn begin(&mut self, identity: Option<&Identity>, tenant_id: Uuid) -> Result<Acting<'_>, Failure> {
+        #[cfg(feature = "mutants")]
+        crate::mutant::dirty_transaction::recover(&self.client).await;
+        let mut acting = Acting {
+            transaction: Some(self.client.transaction().await?),
+            backend: 0,
+            backends: &self.backends,
         };
-        let user_id = user_id.map_or_else(String::new, |id| id.to_string());
-        let identify = "SELECT set_config('app.user_id', $1, true), set_config('app.tenant_id', $2, true)";
-        acting.row(identify, &[&user_id, &tenant_id.to_string()]).await?;
+        #[cfg(feature = "mutants")]
+        if let Some(backend) = crate::mutant::identified(&acting, identity).await? {
+            acting.backend = backend;
+            return Ok(acting);
+        }
+        let user_id = identity.map_or_else(String::new, |identity| identity.user_id.to_string());
+        let identify = "SELECT set_config('app.user_id', $1, true), set_config('app.tenant_id', $2, true), \
+                        pg_backend_pid()";
+        let row = acting.row(identify, &[&user_id, &tenant_id.to_string()]).await?;
+        acting.backend = row.get(2);
+        let user_id = identity.map_or(Uuid::nil(), |identity| identity.user_id);
+        self.backends.lend(acting.backend, user_id);
         Ok(acting)
+    }
+
+    /// By which what the connection is doing can be cancelled.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn cancel_token(&self) -> tokio_postgres::CancelToken {
+        self.client.cancel_token()
     }
 }
 
 /// A transaction on somebody's behalf.
 pub(crate) struct Acting<'a> {
-    transaction: Transaction<'a>,
+    /// There until it is committed.
+    transaction: Option<Transaction<'a>>,
+    backend: i32,
+    backends: &'a Backends,
 }
 
 /// Arguments of a statement.
@@ -207,14 +246,16 @@ impl Acting<'_> {
     /// # Errors
     /// That of the database, like all of these.
     pub(crate) async fn rows(&self, sql: &str, arguments: Arguments<'_>) -> Result<Vec<Row>, Failure> {
-        let statement = self.transaction.prepare_cached(sql).await?;
-        Ok(self.transaction.query(&statement, arguments).await?)
+        let transaction = self.transaction();
+        let statement = transaction.prepare_cached(sql).await?;
+        Ok(transaction.query(&statement, arguments).await?)
     }
 
     /// The one row there is.
     pub(crate) async fn row(&self, sql: &str, arguments: Arguments<'_>) -> Result<Row, Failure> {
-        let statement = self.transaction.prepare_cached(sql).await?;
-        Ok(self.transaction.query_one(&statement, arguments).await?)
+        let transaction = self.transaction();
+        let statement = transaction.prepare_cached(sql).await?;
+        Ok(transaction.query_one(&statement, arguments).await?)
     }
 
     /// The one row there may be.
@@ -223,8 +264,9 @@ impl Acting<'_> {
         sql: &str,
         arguments: Arguments<'_>,
     ) -> Result<Option<Row>, Failure> {
-        let statement = self.transaction.prepare_cached(sql).await?;
-        Ok(self.transaction.query_opt(&statement, arguments).await?)
+        let transaction = self.transaction();
+        let statement = transaction.prepare_cached(sql).await?;
+        Ok(transaction.query_opt(&statement, arguments).await?)
     }
 
     /// The count of rows that were changed.
@@ -239,12 +281,35 @@ impl Acting<'_> {
         sql: &str,
         arguments: Arguments<'_>,
     ) -> Result<u64, tokio_postgres::Error> {
-        let statement = self.transaction.prepare_cached(sql).await?;
-        self.transaction.execute(&statement, arguments).await
+        let transaction = self.transaction();
+        let statement = transaction.prepare_cached(sql).await?;
+        transaction.execute(&statement, arguments).await
     }
 
     /// Makes it last. What was read or written counts only after this.
-    pub(crate) async fn commit(self) -> Result<(), Failure> {
-        Ok(self.transaction.commit().await?)
+    pub(crate) async fn commit(mut self) -> Result<(), Failure> {
+        if let Some(transaction) = self.transaction.take() {
+            transaction.commit().await?;
+            self.backends.commit(self.backend);
+        }
+        Ok(())
+    }
+
+    /// The process id of the database's backend that does it.
+    pub(crate) fn backend(&self) -> i32 {
+        self.backend
+    }
+
+    fn transaction(&self) -> &Transaction<'_> {
+        self.transaction
+            .as_ref()
+            .expect("it is taken by the commit alone, which ends this")
+    }
+}
+
+#[cfg(feature = "mutants")]
+impl Drop for Acting<'_> {
+    fn drop(&mut self) {
+        crate::mutant::dirty_transaction::leave(self.transaction.take());
     }
 }

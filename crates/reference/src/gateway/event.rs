@@ -16,6 +16,7 @@ pub(crate) enum EventKind {
     RoomMember,
     Presence,
     Typing,
+    Receipt,
 }
 
 impl EventKind {
@@ -27,6 +28,7 @@ impl EventKind {
             Self::RoomMember => "room.member",
             Self::Presence => "presence",
             Self::Typing => "typing",
+            Self::Receipt => "receipt",
         }
     }
 
@@ -83,6 +85,18 @@ impl Event {
         self.note.is_some()
     }
 
+    /// The member that it tells of, and whether that came or went.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn joined(&self) -> Option<(Uuid, bool)> {
+        #[derive(serde::Deserialize)]
+        struct Member {
+            user_id: Uuid,
+            joined: bool,
+        }
+        let member: Member = serde_json::from_str(self.data.get()).ok()?;
+        Some((member.user_id, member.joined))
+    }
+
     /// The frame that `user_id` gets.
     pub(crate) fn frame_for(&self, user_id: Uuid) -> Frame<'_> {
         let data = match &self.note {
@@ -112,6 +126,15 @@ pub(crate) struct Encoded {
 }
 
 impl Encoded {
+    /// Whether there is a text in `dialect` already.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn has(&self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::V2 => self.current.is_some(),
+            Dialect::V1 => self.legacy.is_some(),
+        }
+    }
+
     /// The text of `frame` in `dialect`; `frame` must be the same at every call.
     pub(crate) fn text(&mut self, frame: Frame<'_>, dialect: Dialect) -> Utf8Bytes {
         let text = match dialect {

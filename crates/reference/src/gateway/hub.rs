@@ -9,16 +9,19 @@ use serde_json::json as object;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::channels::{Channels, Tuned};
 use super::event::{Encoded, Event, EventKind};
 use super::link::{ConnectionId, Link};
 use super::notice::{Presence, Typing};
 use super::protocol::{CloseReason, Failure, Frame, json};
+use super::slots::{Occupant, Slots};
 use crate::metrics::{Metrics, Situation};
 
 /// All connections of one replica.
 pub(crate) struct Hub {
     next: AtomicU64,
     links: Mutex<Links>,
+    slots: Slots,
     metrics: Arc<Metrics>,
 }
 
@@ -27,6 +30,7 @@ struct Links {
     by_user: HashMap<Uuid, Vec<Arc<Link>>>,
     by_session: HashMap<Uuid, Vec<Arc<Link>>>,
     by_tenant: HashMap<Uuid, Tenant>,
+    channels: Channels,
     count: usize,
     /// Why every connection ends, those to come too.
     closing: Option<CloseReason>,
@@ -51,6 +55,7 @@ impl Hub {
         Self {
             next: AtomicU64::new(1),
             links: Mutex::default(),
+            slots: Slots::default(),
             metrics,
         }
     }
@@ -85,6 +90,7 @@ impl Hub {
             link.outbox.close(reason);
         }
         drop(links);
+        link.slot.get_or_init(|| self.slots.enter(&link));
         self.metrics.connections_open().inc();
         Membership {
             hub: Arc::clone(self),
@@ -93,8 +99,12 @@ impl Hub {
     }
 
     fn leave(&self, link: &Link) {
+        if let Some(slot) = link.slot.get() {
+            self.slots.leave(*slot);
+        }
         let identity = &link.identity;
         let mut links = self.links();
+        links.channels.leave(link);
         remove(&mut links.by_user, identity.user_id, link.id);
         remove(&mut links.by_session, identity.session_id, link.id);
         if let Entry::Occupied(mut tenant) = links.by_tenant.entry(identity.tenant_id) {
@@ -108,6 +118,24 @@ impl Hub {
         self.metrics.connections_open().dec();
     }
 
+    /// The connection that an answer to `link` is to be sent to; `None` if it is gone.
+    pub(crate) fn reach(&self, link: &Link) -> Option<Arc<Link>> {
+        match self.slots.occupant(*link.slot.get()?) {
+            Occupant::Same(link) => Some(link),
+            Occupant::Other(other) => {
+                if other.identity.user_id != link.identity.user_id {
+                    self.metrics.situation(Situation::SlotReused).inc();
+                }
+                #[cfg(feature = "mutants")]
+                if crate::mutant::slot_reuse::reaches(&other, link) {
+                    return Some(other);
+                }
+                None
+            }
+            Occupant::Nobody => None,
+        }
+    }
+
     /// Notes how far a tenant's events had come when a connection of it was admitted.
     pub(crate) fn begin_at(&self, tenant_id: Uuid, cursor: i64) {
         if let Some(tenant) = self.links().by_tenant.get_mut(&tenant_id) {
@@ -115,9 +143,19 @@ impl Hub {
         }
     }
 
+    /// Notes that a connection is subscribed to the room of that name.
+    pub(crate) fn tune_in(&self, link: &Arc<Link>, room_id: Uuid, name: &str) {
+        let mut links = self.links();
+        let here = links.by_user.get(&link.identity.user_id);
+        // a request outlives its connection
+        if here.is_some_and(|here| here.iter().any(|other| other.id == link.id)) {
+            links.channels.enter(room_id, name, link);
+        }
+    }
+
     /// Delivers a stored event to those of its recipients who are here and subscribed. What was delivered before is left out.
     pub(crate) fn deliver(&self, event: &Arc<Event>) {
-        let links = {
+        let (links, beside) = {
             let mut links = self.links();
             let Some(tenant) = links.by_tenant.get_mut(&event.tenant_id) else {
                 return;
@@ -129,18 +167,35 @@ impl Hub {
                 return;
             }
             tenant.delivered = Some(event.cursor);
-            links.of_users(&event.recipients)
+            (links.of_users(&event.recipients), links.channels.beside(event))
         };
+        self.note_beside(event, &beside);
         let (mut author, mut others) = (Encoded::default(), Encoded::default());
         for link in links {
             let is_author = link.identity.user_id == event.author_id;
+            #[cfg(feature = "mutants")]
+            let is_author = crate::mutant::shared_mutable_fanout::sees_note(is_author, event, &link, &author);
             let encoded = if is_author { &mut author } else { &mut others };
             if link.deliver(event, encoded) {
                 self.metrics.events(event.kind.name()).inc();
-                if event.has_note() && !is_author {
+                if event.has_note() && link.identity.user_id != event.author_id {
                     self.metrics.situation(Situation::MixedRightsFanout).inc();
                 }
             }
+        }
+        #[cfg(feature = "mutants")]
+        crate::mutant::deliver_beside(event, &beside);
+    }
+
+    /// Counts who is subscribed and yet not told of an event.
+    fn note_beside(&self, event: &Event, beside: &[Tuned]) {
+        let is_here = |tuned: &&Tuned| tuned.room_id == event.subject;
+        if event.kind == EventKind::RoomMessage && beside.iter().any(|tuned| is_here(&tuned)) {
+            self.metrics.situation(Situation::EjectedSocketOpen).inc();
+        }
+        let is_foreign = |tuned: &Tuned| tuned.link.identity.tenant_id != event.tenant_id;
+        if beside.iter().any(|tuned| !is_here(&tuned) && is_foreign(tuned)) {
+            self.metrics.situation(Situation::NamesakeSubscribed).inc();
         }
     }
 

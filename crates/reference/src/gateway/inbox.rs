@@ -15,6 +15,7 @@ use super::protocol::{
     CloseReason, Dialect, ErrorCode, Failure, Frame, Json, Rejected, Request, id_of, parse,
 };
 use super::state::Gateway;
+use crate::metrics::Situation;
 
 const TOO_LARGE: Failure = Failure::new(ErrorCode::TooLarge, "a message has at most 64 KiB");
 const NOT_TEXT: Failure = Failure::new(ErrorCode::BadJson, "a message is text: one JSON object");
@@ -23,6 +24,8 @@ const DUPLICATE_ID: Failure = Failure::new(
     ErrorCode::DuplicateId,
     "a request of this id is in flight on this connection",
 );
+const TOKEN_IN_REQUEST: Failure =
+    Failure::bad_request("who asks is settled at the upgrade; a request holds no token");
 const HELLO_FIRST: Failure =
     Failure::bad_request("a chat.v1 connection begins with a hello that names its user");
 const FOREIGN_HELLO: Failure = Failure::new(
@@ -142,6 +145,19 @@ impl Inbox {
     }
 
     fn begin(&self, request: Request) {
+        self.gateway.requests.note(self.link.identity.user_id);
+        #[cfg(feature = "mutants")]
+        crate::mutant::requested(&self.link.identity);
+        if request.token.is_some() {
+            self.gateway.metrics.situation(Situation::PayloadToken).inc();
+            #[cfg(feature = "mutants")]
+            let is_believed = crate::mutant::payload_token::believes();
+            #[cfg(not(feature = "mutants"))]
+            let is_believed = false;
+            if !is_believed {
+                return self.refuse(Some(request.id), TOKEN_IN_REQUEST);
+            }
+        }
         let place = match InFlight::enter(&self.in_flight, &request.id) {
             Ok(place) => place,
             Err(failure) => return self.refuse(Some(request.id), failure),
@@ -151,20 +167,25 @@ impl Inbox {
         let working = gateway.work.begin();
         tokio::spawn(async move {
             let _working = working;
-            answer(
-                Ask {
-                    gateway: &gateway,
-                    link: &link,
-                    request: &request,
-                },
-                place,
-            )
-            .await;
+            let identity = &link.identity;
+            #[cfg(feature = "mutants")]
+            let identity = &crate::mutant::identity(&gateway, &request, identity).await;
+            let (gateway, link, request) = (&*gateway, &link, &request);
+            let ask = Ask {
+                gateway,
+                link,
+                identity,
+                request,
+            };
+            answer(ask, place).await;
         });
     }
 
     fn refuse(&self, id: Option<String>, failure: Failure) {
         self.gateway.metrics.requests("none", failure.code.name()).inc();
+        self.gateway.note_malformed(self.link.identity.user_id);
+        #[cfg(feature = "mutants")]
+        let failure = crate::mutant::error_echo::quoting(failure, &self.link.identity);
         self.link.outbox.send(Frame::Err {
             re: id.as_deref(),
             failure,

@@ -33,6 +33,17 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_millis(300);
 /// What it may still send meanwhile, in bytes, to be thrown away.
 pub const LINGER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// Buffers kept to encode replies in.
+pub const SEND_BUFFERS_MAX: usize = 64;
+/// The largest of them, in bytes.
+pub const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Buffers kept to gather the pieces of replies in.
+pub const GATHERING_BUFFERS_MAX: usize = 1024;
+/// Receipts that are being made; while there are as many, posts get none.
+pub const RECEIPTS_MAX: usize = 1024;
+/// Characters of the posted message in its receipt.
+pub const RECEIPT_CHARS_MAX: usize = 128;
+
 /// Requests of one connection in flight; one more is answered `busy`.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 32;
 /// Characters of a request id.
@@ -61,6 +72,9 @@ pub const READ_MESSAGES_MAX: i64 = 1000;
 pub const READ_BYTES_MAX: i64 = 1024 * 1024;
 /// Threads or rooms in one list.
 pub const LIST_MAX: i64 = 10_000;
+
+/// Threads, and rooms, in one snapshot: the newest.
+pub const SNAPSHOT_THREADS_MAX: i64 = 16;
 
 /// Messages of a thread that the agent is handed: the last ones, of at most 64 KiB each.
 pub const CONTEXT_MESSAGES_MAX: i64 = 32;
@@ -96,5 +110,7 @@ pub const JWKS_BYTES_MAX: usize = 64 * 1024;
 
 /// Entries in the response cache.
 pub const CACHED_RESPONSES_MAX: usize = 16_384;
+/// Bytes of an answer that is kept there.
+pub const CACHED_RESPONSE_BYTES_MAX: usize = 16 * 1024;
 /// Look-ups that the batch loader answers with one query.
 pub const LOADER_BATCH_MAX: usize = 128;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use uuid::Uuid;
 
@@ -11,19 +11,21 @@ use super::identity::Identity;
 use super::limits::{HELD_EVENTS_MAX, SUBSCRIPTIONS_MAX};
 use super::outbox::Outbox;
 use super::protocol::{CloseReason, Failure, Frame};
+use super::slots::SlotId;
 
 /// Names a connection of this replica; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
 /// A connection.
-#[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) identity: Identity,
     pub(crate) outbox: Outbox,
     /// Hash of the token by which a later connection may catch up with this one.
     pub(crate) resume_hash: Vec<u8>,
+    /// Its slot, from when it is in the hub.
+    pub(crate) slot: OnceLock<SlotId>,
     greeted: AtomicBool,
     feed: Mutex<Feed>,
 }
@@ -39,12 +41,13 @@ struct Feed {
 impl Link {
     /// A connection that has not been greeted: no event reaches it yet.
     pub(crate) fn new(id: ConnectionId, identity: Identity, outbox: Outbox, resume_hash: Vec<u8>) -> Self {
-        let (greeted, feed) = (AtomicBool::new(false), Mutex::default());
+        let (slot, greeted, feed) = (OnceLock::new(), AtomicBool::new(false), Mutex::default());
         Self {
             id,
             identity,
             outbox,
             resume_hash,
+            slot,
             greeted,
             feed,
         }
@@ -76,13 +79,22 @@ impl Link {
             return false;
         }
         match &mut feed.held {
-            None => self
-                .outbox
-                .send_text(encoded.text(event.frame_for(self.identity.user_id), self.outbox.dialect())),
+            None => self.push(event, encoded),
             Some(held) if held.len() < HELD_EVENTS_MAX => held.push(Arc::clone(event)),
             Some(_) => self.outbox.close(CloseReason::SlowReader),
         }
         true
+    }
+
+    /// Sends a stored event as this connection's user sees it.
+    pub(crate) fn push(&self, event: &Event, encoded: &mut Encoded) {
+        self.outbox
+            .send_text(encoded.text(event.frame_for(self.identity.user_id), self.outbox.dialect()));
+    }
+
+    /// The threads and rooms that it is subscribed to.
+    pub(crate) fn subjects(&self) -> Vec<Uuid> {
+        self.feed().subjects.keys().copied().collect()
     }
 
     /// Whether it is subscribed to that thread or room.

@@ -6,10 +6,13 @@
 //! of; the `listener` hears of their commit and the `relay` brings them to their recipients, in commit order.
 
 mod admission;
+mod backends;
 mod cache;
+mod channels;
 mod connection;
 mod database;
 mod event;
+mod gathering;
 mod handshake;
 mod hub;
 mod identity;
@@ -22,15 +25,31 @@ mod ops;
 mod outbox;
 mod profiles;
 mod protocol;
+mod receipts;
 mod relay;
 mod replies;
+mod send_buffers;
 mod server;
+mod slots;
 mod state;
 mod tokens;
 
 pub use database::DatabaseError;
-#[cfg(feature = "mutants")]
-pub(crate) use identity::Identity;
-#[cfg(feature = "mutants")]
-pub(crate) use link::{ConnectionId, Link};
 pub use server::{Replica, Settings, StartError};
+
+/// What planted leaks need to know of a gateway.
+#[cfg(feature = "mutants")]
+pub(crate) mod inside {
+    pub(crate) use super::admission::Admitted;
+    pub(crate) use super::channels::Tuned;
+    pub(crate) use super::connection::config;
+    pub(crate) use super::database::{Acting, Checkout};
+    pub(crate) use super::event::{Encoded, Event};
+    pub(crate) use super::handshake::acceptance;
+    pub(crate) use super::identity::Identity;
+    pub(crate) use super::link::{ConnectionId, Link};
+    pub(crate) use super::ops::resume;
+    pub(crate) use super::outbox::outbox;
+    pub(crate) use super::protocol::{Dialect, Failure, Op, Request};
+    pub(crate) use super::state::Gateway;
+}

@@ -6,13 +6,18 @@ use std::sync::OnceLock;
 use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use uuid::Uuid;
+
 use super::limits::OUTBOX_MESSAGES_MAX;
 use super::protocol::{CloseReason, Dialect, Frame};
+use super::send_buffers::SendBuffers;
 
 /// The sending side; clones send to the same connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Outbox {
     dialect: Dialect,
+    user_id: Uuid,
+    buffers: Arc<SendBuffers>,
     messages: mpsc::Sender<Utf8Bytes>,
     ending: Arc<Ending>,
 }
@@ -30,13 +35,15 @@ struct Ending {
     told: Notify,
 }
 
-/// An empty queue for a connection that speaks `dialect`.
-pub(crate) fn outbox(dialect: Dialect) -> (Outbox, Outgoing) {
+/// An empty queue for a connection of `user_id` that speaks `dialect`.
+pub(crate) fn outbox(dialect: Dialect, user_id: Uuid, buffers: &Arc<SendBuffers>) -> (Outbox, Outgoing) {
     let (sender, receiver) = mpsc::channel(OUTBOX_MESSAGES_MAX);
     let ending = Arc::new(Ending::default());
     (
         Outbox {
             dialect,
+            user_id,
+            buffers: Arc::clone(buffers),
             messages: sender,
             ending: Arc::clone(&ending),
         },
@@ -50,7 +57,7 @@ pub(crate) fn outbox(dialect: Dialect) -> (Outbox, Outgoing) {
 impl Outbox {
     /// Queues a frame. A full queue ends the connection; to one that ends, nothing is sent any more.
     pub(crate) fn send(&self, frame: Frame<'_>) {
-        self.send_text(frame.encode(self.dialect));
+        self.send_text(self.buffers.encode(frame, self.dialect, self.user_id));
     }
 
     /// Queues a frame that is encoded already, in this connection's [`Outbox::dialect`].
@@ -117,6 +124,11 @@ impl Outgoing {
 mod tests {
     use super::*;
 
+    fn some_outbox() -> (Outbox, Outgoing) {
+        let buffers = Arc::new(SendBuffers::new(crate::metrics::Metrics::new()));
+        outbox(Dialect::V2, Uuid::nil(), &buffers)
+    }
+
     fn delta(n: u64) -> Frame<'static> {
         Frame::Delta {
             re: "1",
@@ -127,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_ends_the_connection_and_the_first_reason_counts() {
-        let (outbox, outgoing) = outbox(Dialect::V2);
+        let (outbox, outgoing) = some_outbox();
         for n in 0..OUTBOX_MESSAGES_MAX as u64 {
             outbox.send(delta(n));
         }
@@ -139,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_queued_after_the_end() {
-        let (outbox, mut outgoing) = outbox(Dialect::V2);
+        let (outbox, mut outgoing) = some_outbox();
         outbox.close(CloseReason::SessionRevoked);
         outbox.send(delta(0));
         outbox.send_when_free(delta(1)).await;

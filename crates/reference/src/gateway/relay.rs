@@ -135,6 +135,8 @@ impl Relay {
     }
 
     fn deliver(&self, event: Event) {
+        #[cfg(feature = "mutants")]
+        crate::mutant::heard(&event);
         if event.kind == EventKind::ThreadMessage {
             event
                 .recipients

@@ -1,7 +1,7 @@
 //! Streamed replies in progress, by the request that waits for them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -34,6 +34,8 @@ pub(crate) struct Replies {
 struct Pending {
     link: Arc<Link>,
     stage: AtomicU8,
+    /// The database's backend that stored the question; 0 before.
+    backend: AtomicI32,
     cancelled: Notify,
 }
 
@@ -55,6 +57,7 @@ impl Replies {
         let pending = Arc::new(Pending {
             link: Arc::clone(link),
             stage: AtomicU8::new(STREAMING),
+            backend: AtomicI32::new(0),
             cancelled: Notify::new(),
         });
         self.pending().insert(key.clone(), Arc::clone(&pending));
@@ -65,15 +68,15 @@ impl Replies {
         }
     }
 
-    /// Stops the answer to a request of that connection; says whether there was one to stop.
-    pub(crate) fn cancel(&self, connection: ConnectionId, request: String) -> bool {
-        let pending = self.pending().get(&RequestKey::new(connection, request)).cloned();
-        pending.is_some_and(|pending| {
-            let stopped = pending.advance(CANCELLED);
-            if stopped {
-                pending.cancelled.notify_one();
-            }
-            stopped
+    /// Stops the answer to a request of that connection, if there is one to stop.
+    pub(crate) fn cancel(&self, connection: ConnectionId, request: String) -> Option<Stopped> {
+        let pending = self
+            .pending()
+            .get(&RequestKey::new(connection, request))
+            .cloned()?;
+        pending.advance(CANCELLED).then(|| {
+            pending.cancelled.notify_one();
+            Stopped(pending)
         })
     }
 
@@ -82,7 +85,22 @@ impl Replies {
     }
 }
 
+/// A reply that was cancelled.
+pub(crate) struct Stopped(Arc<Pending>);
+
+impl Stopped {
+    /// The database's backend that stored its question, if that was begun.
+    pub(crate) fn backend(&self) -> Option<i32> {
+        Some(self.0.backend.load(Ordering::Relaxed)).filter(|backend| *backend != 0)
+    }
+}
+
 impl Reply<'_> {
+    /// Notes which backend of the database stores its question.
+    pub(crate) fn stored_by(&self, backend: i32) {
+        self.pending.backend.store(backend, Ordering::Relaxed);
+    }
+
     /// Sends a frame of the answer to whoever waits for it.
     pub(crate) fn send(&self, frame: Frame<'_>) {
         let pending = self.replies.pending().get(&self.key).cloned();
@@ -138,6 +156,7 @@ mod tests {
     use crate::gateway::identity::Identity;
     use crate::gateway::outbox::{Outgoing, outbox};
     use crate::gateway::protocol::Dialect;
+    use crate::gateway::send_buffers::SendBuffers;
 
     fn link(id: u64) -> (Arc<Link>, Outgoing) {
         let user_id = Uuid::from_u128(id.into());
@@ -146,7 +165,8 @@ mod tests {
             tenant_id: Uuid::nil(),
             session_id: user_id,
         };
-        let (outbox, outgoing) = outbox(Dialect::V2);
+        let buffers = Arc::new(SendBuffers::new(crate::metrics::Metrics::new()));
+        let (outbox, outgoing) = outbox(Dialect::V2, user_id, &buffers);
         (
             Arc::new(Link::new(ConnectionId(id), identity, outbox, Vec::new())),
             outgoing,
@@ -184,16 +204,16 @@ mod tests {
         let replies = Replies::default();
         let (one, _outgoing) = link(1);
         let reply = replies.enter(&one, "r");
-        assert!(!replies.cancel(ConnectionId(2), "r".to_owned()));
-        assert!(replies.cancel(ConnectionId(1), "r".to_owned()));
-        assert!(!replies.cancel(ConnectionId(1), "r".to_owned()));
+        assert!(replies.cancel(ConnectionId(2), "r".to_owned()).is_none());
+        assert!(replies.cancel(ConnectionId(1), "r".to_owned()).is_some());
+        assert!(replies.cancel(ConnectionId(1), "r".to_owned()).is_none());
         reply.cancelled().await;
         assert!(!reply.finish());
         drop(reply);
         let reply = replies.enter(&one, "r");
         assert!(reply.finish());
-        assert!(!replies.cancel(ConnectionId(1), "r".to_owned()));
+        assert!(replies.cancel(ConnectionId(1), "r".to_owned()).is_none());
         drop(reply);
-        assert!(!replies.cancel(ConnectionId(1), "r".to_owned()));
+        assert!(replies.cancel(ConnectionId(1), "r".to_owned()).is_none());
     }
 }

@@ -11,17 +11,20 @@ use tokio_postgres::Config;
 use super::cache::ResponseCache;
 use super::connection;
 use super::database::{self, Database, DatabaseError};
+use super::gathering::Gathering;
 use super::handshake::Refusal;
 use super::hub::Hub;
 use super::limits::{CONNECTIONS_MAX, JWKS_FETCH_EVERY, NOTICES_MAX, REFUSAL_TIMEOUT};
 use super::listener::Listener;
 use super::profiles::Profiles;
 use super::protocol::CloseReason;
+use super::receipts::Receipts;
 use super::relay::Relay;
 use super::replies::Replies;
-use super::state::{Creating, Gateway, Work};
+use super::send_buffers::SendBuffers;
+use super::state::{Creating, Gateway, LastUser, Work};
 use super::tokens::{Tokens, Trust};
-use crate::agent::AgentClient;
+use crate::agent::{AgentClient, PIPELINE_DEPTH};
 use crate::config::Shutdown;
 use crate::metrics::Metrics;
 
@@ -55,6 +58,9 @@ pub struct Settings {
     /// Connections to the agent
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub agent_pool_size: usize,
+    /// Replies in progress on each of them, at most 32
+    #[arg(long, value_name = "N", default_value_t = PIPELINE_DEPTH)]
+    pub agent_pipeline: usize,
     /// How long an answer may be given again, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     pub cache_ttl_ms: u64,
@@ -93,8 +99,7 @@ impl Replica {
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
         let config = database::settings(database_url, &format!("gateway-{}", settings.replica))?;
-        let figures = metrics.pool("db", settings.pool_size);
-        let database = Database::open(config.clone(), settings.pool_size, figures).await?;
+        let database = Database::open(config.clone(), settings.pool_size, &metrics).await?;
         let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
         let lifetime = Duration::from_millis(settings.cache_ttl_ms);
         let cache = Arc::new(ResponseCache::new(lifetime, Arc::clone(&metrics)));
@@ -109,12 +114,23 @@ impl Replica {
             origins: settings.allow_origin,
             tokens: Tokens::new(trust, Arc::clone(&metrics))?,
             profiles: Profiles::new(database.clone(), Arc::clone(&metrics)),
+            receipts: Receipts::new(database.clone(), Arc::clone(&metrics)),
             database,
             hub,
             cache,
             replies: Replies::default(),
-            agent: AgentClient::new(settings.agent, settings.agent_pool_size, &metrics),
+            agent: AgentClient::with_depth(
+                settings.agent,
+                settings.agent_pool_size,
+                settings.agent_pipeline,
+                &metrics,
+            ),
             creating: Creating::default(),
+            requests: LastUser::default(),
+            served: LastUser::default(),
+            send_buffers: Arc::new(SendBuffers::new(Arc::clone(&metrics))),
+            gathering: Gathering::new(Arc::clone(&metrics)),
+            posts: LastUser::default(),
             metrics,
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             work: Work::default(),

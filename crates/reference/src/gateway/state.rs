@@ -8,9 +8,12 @@ use uuid::Uuid;
 
 use super::cache::ResponseCache;
 use super::database::Database;
+use super::gathering::Gathering;
 use super::hub::Hub;
 use super::profiles::Profiles;
+use super::receipts::Receipts;
 use super::replies::Replies;
+use super::send_buffers::SendBuffers;
 use super::tokens::Tokens;
 use crate::agent::AgentClient;
 use crate::metrics::{Metrics, Situation};
@@ -29,10 +32,26 @@ pub(crate) struct Gateway {
     pub(crate) replies: Replies,
     pub(crate) agent: AgentClient,
     pub(crate) creating: Creating,
+    /// Who asked last, who was served last, and who posted last.
+    pub(crate) requests: LastUser,
+    pub(crate) served: LastUser,
+    pub(crate) posts: LastUser,
     pub(crate) metrics: Arc<Metrics>,
     /// One for each connection.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) work: Work,
+    pub(crate) send_buffers: Arc<SendBuffers>,
+    pub(crate) gathering: Gathering,
+    pub(crate) receipts: Receipts,
+}
+
+impl Gateway {
+    /// Counts what `user_id` sent and cannot be understood, if somebody else was served before.
+    pub(crate) fn note_malformed(&self, user_id: Uuid) {
+        if self.served.is_anothers(user_id) {
+            self.metrics.situation(Situation::ErrorAfterForeignRequest).inc();
+        }
+    }
 }
 
 /// Counts what must end before the process may.
@@ -60,6 +79,23 @@ impl Work {
 impl Drop for Working {
     fn drop(&mut self) {
         self.0.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Who did something last.
+#[derive(Default)]
+pub(crate) struct LastUser(Mutex<Option<Uuid>>);
+
+impl LastUser {
+    /// `user_id` does it.
+    pub(crate) fn note(&self, user_id: Uuid) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(user_id);
+    }
+
+    /// Whether it was somebody else than `user_id`.
+    pub(crate) fn is_anothers(&self, user_id: Uuid) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last != user_id)
     }
 }
 

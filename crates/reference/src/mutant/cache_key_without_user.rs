@@ -15,6 +15,7 @@
 use uuid::Uuid;
 
 use super::Mutant;
+use crate::gateway::inside::Op;
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {
@@ -26,14 +27,19 @@ pub static MUTANT: Mutant = Mutant {
 /// An answer that tells nothing of anybody.
 const NOTHING: &str = r#"{"threads":[]}"#;
 
-/// Where in the cache the answers for `asker` are.
-pub(crate) fn place_of(asker: Uuid) -> Uuid {
-    if MUTANT.acts() { Uuid::nil() } else { asker }
+/// Where in the cache the answers for all askers are.
+pub(super) fn place(op: Op) -> Option<Uuid> {
+    (is_personal(op) && MUTANT.acts()).then(Uuid::nil)
+}
+
+/// Whether equal questions get an answer for each who asks; threads are read by ids, which nobody shares.
+fn is_personal(op: Op) -> bool {
+    matches!(op, Op::ThreadList | Op::ThreadFind)
 }
 
 /// Takes notice that `asker` gets an answer that was computed for somebody.
-pub(crate) fn answered(asker: Uuid, computed_for: Uuid, answer: &str) {
-    if asker != computed_for && answer != NOTHING {
+pub(super) fn answered(op: Op, asker: Uuid, computed_for: Uuid, answer: &str) {
+    if is_personal(op) && asker != computed_for && answer != NOTHING {
         MUTANT.record(asker, computed_for, "was given the cached answer of");
     }
 }

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use super::Mutant;
-use crate::gateway::Link;
+use crate::gateway::inside::Link;
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {

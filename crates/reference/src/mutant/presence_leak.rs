@@ -16,7 +16,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Mutant;
-use crate::gateway::Link;
+use crate::gateway::inside::Link;
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {

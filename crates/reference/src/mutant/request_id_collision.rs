@@ -13,7 +13,7 @@
 //! **Fix.** The key is the connection and the request id.
 
 use super::Mutant;
-use crate::gateway::{ConnectionId, Identity};
+use crate::gateway::inside::{ConnectionId, Identity};
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {

@@ -9,7 +9,12 @@ fn body() -> impl Strategy<Value = Body> {
             proptest::collection::vec(any::<String>(), 0..4),
             any::<String>()
         )
-            .prop_map(|(title, bodies, nonce)| Body::Request(Ask { title, bodies, nonce })),
+            .prop_map(|(title, bodies, nonce)| Body::Request(Ask {
+                user_id: uuid::Uuid::nil(),
+                title,
+                bodies,
+                nonce
+            })),
         Just(Body::Cancel),
         (any::<u32>(), any::<String>()).prop_map(|(n, text)| Body::Piece { n, text }),
         any::<u32>().prop_map(|pieces| Body::End { pieces }),
@@ -95,6 +100,7 @@ fn lengths_are_bounded_both_ways() {
         );
     }
     let ask = Ask {
+        user_id: uuid::Uuid::nil(),
         title: String::new(),
         bodies: vec!["x".repeat(FRAME_BYTES_MAX)],
         nonce: String::new(),

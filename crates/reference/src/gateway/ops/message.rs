@@ -1,5 +1,7 @@
 //! `message.post` and `cancel`: a message is stored, then answered by the agent in pieces, and the reply is stored too.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::json as object;
 use uuid::Uuid;
@@ -9,16 +11,20 @@ use super::{Answer, Ask};
 use crate::agent::{AgentError, ReplyRequest};
 use crate::gateway::database::{Acting, Arguments};
 use crate::gateway::event::EventKind;
+use crate::gateway::gathering::Lent;
 use crate::gateway::identity::Identity;
 use crate::gateway::limits::{CONTEXT_MESSAGES_MAX, MESSAGE_BYTES_MAX, TITLE_CHARS_MAX};
 use crate::gateway::protocol::{Failure, Frame, Json, json, text_argument};
-use crate::gateway::replies::Reply;
+use crate::gateway::replies::{Reply, Stopped};
+use crate::metrics::Situation;
 
 #[derive(Deserialize)]
 struct Post {
     thread_id: Uuid,
     body: String,
     nonce: String,
+    /// How long it may wait for its turn at the agent.
+    wait_ms: Option<u64>,
 }
 
 /// A message as it is in the database.
@@ -31,6 +37,15 @@ struct Stored {
 }
 
 pub(super) async fn post(ask: &Ask<'_>) -> Result<Answer, Failure> {
+    let mut gathered = ask.gateway.gathering.lend(ask.identity.user_id);
+    let answer = answer(ask, &mut gathered).await;
+    if answer.is_err() {
+        gathered.fail();
+    }
+    answer
+}
+
+async fn answer(ask: &Ask<'_>, gathered: &mut Lent<'_>) -> Result<Answer, Failure> {
     let posted: Post = ask.request.arguments()?;
     text_argument(
         &posted.body,
@@ -43,15 +58,16 @@ pub(super) async fn post(ask: &Ask<'_>) -> Result<Answer, Failure> {
         "a nonce has 1 to 512 characters, none of them NUL",
     )?;
     let reply = ask.gateway.replies.enter(ask.link, &ask.request.id);
-    let wanted = store_question(ask, &posted).await?;
+    let wanted = store_question(ask, &reply, &posted).await?;
     reply.send(Frame::Ack {
         re: &ask.request.id,
         data: &wanted.acknowledgement,
     });
-    let text = stream(ask, &reply, wanted.request).await?;
+    stream(ask, &reply, wanted.request, gathered).await?;
     if !reply.finish() {
         return Err(Failure::CANCELLED);
     }
+    let text = gathered.text();
     let seq = store_reply(ask, posted.thread_id, &text).await?;
     let chars = text.chars().count();
     let data = json(&object!({ "thread_id": posted.thread_id, "seq": seq, "chars": chars }))?;
@@ -67,22 +83,37 @@ struct Wanted {
     request: ReplyRequest,
 }
 
-async fn store_question(ask: &Ask<'_>, posted: &Post) -> Result<Wanted, Failure> {
-    let identity = &ask.link.identity;
+async fn store_question(ask: &Ask<'_>, reply: &Reply<'_>, posted: &Post) -> Result<Wanted, Failure> {
+    let (identity, thread_id) = (ask.identity, posted.thread_id);
+    ask.gateway.posts.note(identity.user_id);
+    #[cfg(feature = "mutants")]
+    crate::mutant::misfiled_write::set(identity, thread_id);
     let mut checkout = ask.gateway.database.checkout().await?;
+    if ask.gateway.posts.is_anothers(identity.user_id) {
+        ask.gateway.metrics.situation(Situation::PostOvertaken).inc();
+    }
+    #[cfg(feature = "mutants")]
+    let (identity, thread_id) = crate::mutant::misfiled_write::current(identity, thread_id);
+    #[cfg(feature = "mutants")]
+    let identity = &identity;
+    #[cfg(feature = "mutants")]
+    crate::mutant::stale_cancel::stores(ask.link, &ask.request.id, &checkout);
     let acting = checkout.act_for(identity).await?;
-    let stored = append(&acting, identity, posted.thread_id, "user", &posted.body).await?;
+    reply.stored_by(acting.backend());
+    let stored = append(&acting, identity, thread_id, "user", &posted.body).await?;
     let last = "SELECT body FROM ( \
                     SELECT seq, body FROM messages WHERE thread_id = $1 AND owner_id = $2 ORDER BY seq DESC LIMIT $3 \
                 ) AS last ORDER BY seq";
-    let of_thread: Arguments<'_> = &[&posted.thread_id, &identity.user_id, &CONTEXT_MESSAGES_MAX];
+    let of_thread: Arguments<'_> = &[&thread_id, &identity.user_id, &CONTEXT_MESSAGES_MAX];
     let last = acting.rows(last, of_thread).await?;
-    tell(&acting, posted.thread_id, &stored).await?;
+    tell(&acting, thread_id, &stored).await?;
     acting.commit().await?;
     ask.gateway.cache.forget(identity.user_id);
     Ok(Wanted {
         acknowledgement: json(&object!({ "thread_id": posted.thread_id, "seq": stored.seq }))?,
         request: ReplyRequest {
+            user_id: ask.identity.user_id,
+            wait: posted.wait_ms.map(Duration::from_millis),
             conn: ask.link.id.0,
             request: ask.request.id.clone(),
             title: stored.title,
@@ -93,7 +124,7 @@ async fn store_question(ask: &Ask<'_>, posted: &Post) -> Result<Wanted, Failure>
 }
 
 async fn store_reply(ask: &Ask<'_>, thread_id: Uuid, text: &str) -> Result<i64, Failure> {
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     let stored = append(&acting, identity, thread_id, "agent", text).await?;
@@ -147,22 +178,26 @@ async fn tell(acting: &Acting<'_>, thread_id: Uuid, stored: &Stored) -> Result<(
     Ok(())
 }
 
-/// Asks the agent and passes the pieces on as they come; the whole text, in the end.
-async fn stream(ask: &Ask<'_>, reply: &Reply<'_>, request: ReplyRequest) -> Result<String, Failure> {
+/// Asks the agent, passes the pieces on as they come and gathers them.
+async fn stream(
+    ask: &Ask<'_>,
+    reply: &Reply<'_>,
+    request: ReplyRequest,
+    gathered: &mut Lent<'_>,
+) -> Result<(), Failure> {
     let mut pieces = tokio::select! {
         () = reply.cancelled() => return Err(Failure::CANCELLED),
         pieces = ask.gateway.agent.reply(request) => pieces?,
     };
-    let mut text = String::new();
     loop {
         let piece = tokio::select! {
             () = reply.cancelled() => return Err(Failure::CANCELLED),
             piece = pieces.next() => piece,
         };
         let Some(piece) = piece.transpose()? else {
-            return Ok(text);
+            return Ok(());
         };
-        text.push_str(&piece.text);
+        gathered.push(&piece.text);
         reply.send(Frame::Delta {
             re: &ask.request.id,
             n: piece.n.into(),
@@ -190,6 +225,18 @@ struct Cancel {
 
 pub(super) fn cancel(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Cancel { request } = ask.request.arguments()?;
+    #[cfg(feature = "mutants")]
+    crate::mutant::stale_cancel::cancel(ask.link, &request);
     let cancelled = ask.gateway.replies.cancel(ask.link.id, request);
+    let backends = ask.gateway.database.backends();
+    let is_lent_on = |backend| backends.is_anothers(backend, ask.identity.user_id);
+    if cancelled
+        .as_ref()
+        .and_then(Stopped::backend)
+        .is_some_and(is_lent_on)
+    {
+        ask.gateway.metrics.situation(Situation::CancelAfterReuse).inc();
+    }
+    let cancelled = cancelled.is_some();
     json(&object!({ "cancelled": cancelled }))
 }

@@ -22,7 +22,7 @@ pub(super) async fn set(ask: &Ask<'_>) -> Result<Json, Failure> {
         STATUS_CHARS_MAX,
         "a status has 1 to 512 characters, none of them NUL",
     )?;
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     let own = "SELECT name FROM profiles WHERE user_id = app_user()";
@@ -47,7 +47,7 @@ struct Types {
 
 pub(super) async fn typing(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Types { room_id } = ask.request.arguments()?;
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     require_member(&acting, room_id).await?;

@@ -61,7 +61,7 @@ pub(super) async fn resume(ask: &Ask<'_>) -> Result<Json, Failure> {
 
 /// Makes the earlier connection's subscriptions this connection's; only those of the same user and session can be had.
 async fn take_over(ask: &Ask<'_>, token: &str) -> Result<Vec<Uuid>, Failure> {
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     let earlier = "SELECT subjects FROM resumes WHERE token_hash = $1 AND user_id = $2 AND session_id = $3";
@@ -105,7 +105,7 @@ impl<'a> Replay<'a> {
             self.ask
                 .link
                 .outbox
-                .send_when_free(event.frame_for(self.ask.link.identity.user_id))
+                .send_when_free(event.frame_for(self.ask.identity.user_id))
                 .await;
             self.cursor = event.cursor;
             self.count += 1;
@@ -114,7 +114,7 @@ impl<'a> Replay<'a> {
     }
 
     async fn read(&self) -> Result<Vec<Event>, Failure> {
-        let identity = &self.ask.link.identity;
+        let identity = &self.ask.identity;
         let mut checkout = self.ask.gateway.database.checkout().await?;
         let acting = checkout.act_for(identity).await?;
         let sql = format!(

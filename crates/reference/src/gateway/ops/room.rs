@@ -10,6 +10,7 @@ use crate::gateway::database::Acting;
 use crate::gateway::event::EventKind;
 use crate::gateway::limits::{LIST_MAX, TITLE_CHARS_MAX};
 use crate::gateway::protocol::{ErrorCode, Failure, Json, json, text_argument};
+use crate::metrics::Situation;
 
 pub(super) const NO_ROOM: Failure = Failure::not_found("no such room of yours");
 const NO_SUCH_MEMBER: Failure = Failure::not_found("no such member of this room");
@@ -28,7 +29,7 @@ pub(super) async fn create(ask: &Ask<'_>) -> Result<Json, Failure> {
         TITLE_CHARS_MAX,
         "a name has 1 to 512 characters, none of them NUL",
     )?;
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     let room_id = Uuid::new_v4();
@@ -43,9 +44,8 @@ pub(super) async fn create(ask: &Ask<'_>) -> Result<Json, Failure> {
 }
 
 pub(super) async fn list(ask: &Ask<'_>) -> Result<Json, Failure> {
-    let identity = &ask.link.identity;
-    let mut checkout = ask.gateway.database.checkout().await?;
-    let acting = checkout.act_for(identity).await?;
+    let (mut checkout, identity) = ask.checkout().await?;
+    let acting = checkout.act_for(&identity).await?;
     let own = "SELECT room_id, name FROM rooms JOIN room_members USING (room_id) \
                WHERE user_id = $1 ORDER BY joined_at, ordinal LIMIT $2";
     let rows = acting.rows(own, &[&identity.user_id, &LIST_MAX]).await?;
@@ -64,7 +64,7 @@ struct Member {
 
 pub(super) async fn add(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Member { room_id, user_id } = ask.request.arguments()?;
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     require_member(&acting, room_id).await?;
@@ -78,7 +78,7 @@ pub(super) async fn add(ask: &Ask<'_>) -> Result<Json, Failure> {
 
 pub(super) async fn remove(ask: &Ask<'_>) -> Result<Json, Failure> {
     let member: Member = ask.request.arguments()?;
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     // from here to the commit nobody else comes, goes or posts: those told are those who were members until now
@@ -92,22 +92,37 @@ pub(super) async fn remove(ask: &Ask<'_>) -> Result<Json, Failure> {
     }
     tell(&acting, &member, false, Some(told)).await?;
     acting.commit().await?;
+    #[cfg(feature = "mutants")]
+    crate::mutant::acl_change_race::removed(member.room_id, member.user_id);
     json(&object!({}))
 }
 
 #[derive(Deserialize)]
 struct Subscribe {
     room_id: Uuid,
+    /// For whom; it is the asker whatever stands here.
+    user: Option<Uuid>,
 }
 
 pub(super) async fn subscribe(ask: &Ask<'_>) -> Result<Json, Failure> {
-    let Subscribe { room_id } = ask.request.arguments()?;
+    let Subscribe { room_id, user } = ask.request.arguments()?;
+    let identity = ask.identity;
+    if user.is_some_and(|user| user != identity.user_id) {
+        ask.gateway.metrics.situation(Situation::ClaimedJoin).inc();
+    }
+    #[cfg(feature = "mutants")]
+    let identity = &crate::mutant::claimed_room::believed(identity, user);
     let mut checkout = ask.gateway.database.checkout().await?;
-    let acting = checkout.act_for(&ask.link.identity).await?;
+    let acting = checkout.act_for(identity).await?;
     require_member(&acting, room_id).await?;
+    let name = "SELECT name FROM rooms WHERE room_id = $1";
+    let name: String = acting.row(name, &[&room_id]).await?.get(0);
     let cursor = resume::remember(&acting, ask.link, room_id).await?;
     acting.commit().await?;
     ask.link.subscribe(room_id, cursor)?;
+    ask.gateway.hub.tune_in(ask.link, room_id, &name);
+    #[cfg(feature = "mutants")]
+    crate::mutant::claimed_room::entered(ask.link, room_id, identity);
     json(&object!({}))
 }
 

@@ -6,9 +6,11 @@ use uuid::Uuid;
 
 use super::Ask;
 use super::room::{NO_ROOM, require_member};
+use crate::gateway::database::Arguments;
 use crate::gateway::event::EventKind;
 use crate::gateway::limits::{MESSAGE_BYTES_MAX, READ_BYTES_MAX, READ_MESSAGES_MAX};
 use crate::gateway::protocol::{Failure, Json, json, text_argument};
+use crate::gateway::receipts::Posted;
 
 #[derive(Deserialize)]
 struct Post {
@@ -31,7 +33,7 @@ pub(super) async fn post(ask: &Ask<'_>) -> Result<Json, Failure> {
             "a note has at least one character, and no NUL",
         )?;
     }
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     require_member(&acting, room_id).await?;
@@ -57,14 +59,26 @@ pub(super) async fn post(ask: &Ask<'_>) -> Result<Json, Failure> {
         )
         .await?;
     let told = object!({ "room_id": room_id, "seq": seq, "author": identity.user_id, "body": body });
-    let tell = "SELECT post_room_event($1, $2, $3, $4, NULL)";
-    acting
-        .row(
-            tell,
-            &[&room_id, &EventKind::RoomMessage.name(), &told.to_string(), &note],
-        )
-        .await?;
+    let kind = EventKind::RoomMessage.name();
+    // the members, as they are in this transaction
+    let recipients: Option<Vec<Uuid>> = None;
+    #[cfg(feature = "mutants")]
+    let recipients = crate::mutant::acl_change_race::told(&acting, room_id, identity.user_id)
+        .await?
+        .or(recipients);
+    let tell = "SELECT post_room_event($1, $2, $3, $4, $5)";
+    let event: Arguments<'_> = &[&room_id, &kind, &told.to_string(), &note, &recipients];
+    acting.row(tell, event).await?;
     acting.commit().await?;
+    let posted = Posted {
+        author_id: identity.user_id,
+        room_id,
+        seq,
+        body,
+    };
+    ask.gateway
+        .receipts
+        .later(ask.link, identity, posted, ask.gateway.work.begin());
     json(&object!({ "room_id": room_id, "seq": seq }))
 }
 
@@ -77,7 +91,7 @@ struct Read {
 pub(super) async fn read(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Read { room_id, after } = ask.request.arguments()?;
     let mut checkout = ask.gateway.database.checkout().await?;
-    let acting = checkout.act_for(&ask.link.identity).await?;
+    let acting = checkout.act_for(ask.identity).await?;
     require_member(&acting, room_id).await?;
     let page = "SELECT seq, author_id, body, CASE WHEN author_id = app_user() THEN note END AS own_note, last FROM ( \
                     SELECT *, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS before FROM ( \

@@ -38,10 +38,10 @@ struct Named {
 
 pub(super) async fn create(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Titled { title } = Titled::of(ask)?;
-    let identity = &ask.link.identity;
-    let _creation = ask.gateway.creating.enter(identity.user_id, &ask.gateway.metrics);
-    let mut checkout = ask.gateway.database.checkout().await?;
-    let acting = checkout.act_for(identity).await?;
+    let creating = &ask.gateway.creating;
+    let _creation = creating.enter(ask.identity.user_id, &ask.gateway.metrics);
+    let (mut checkout, identity) = ask.checkout().await?;
+    let acting = checkout.act_for(&identity).await?;
     let thread_id = Uuid::new_v4();
     #[cfg(feature = "mutants")]
     let thread_id = crate::mutant::thread_id_race::instead_of(thread_id, identity.user_id);
@@ -70,16 +70,15 @@ pub(super) async fn list(ask: &Ask<'_>) -> Result<Json, Failure> {
     };
     ask.gateway
         .cache
-        .answer(ask.link.identity.user_id, question, || list_now(ask))
+        .answer(ask.identity, question, || list_now(ask))
         .await
 }
 
 async fn list_now(ask: &Ask<'_>) -> Result<Json, Failure> {
-    let identity = &ask.link.identity;
-    let mut checkout = ask.gateway.database.checkout().await?;
-    let acting = checkout.act_for(identity).await?;
-    let own = "SELECT thread_id, title FROM threads WHERE owner_id = $1 ORDER BY ordinal LIMIT $2";
-    let rows = acting.rows(own, &[&identity.user_id, &LIST_MAX]).await?;
+    let (mut checkout, identity) = ask.checkout().await?;
+    let acting = checkout.act_for(&identity).await?;
+    let own = "SELECT thread_id, title FROM threads WHERE owner_id = app_user() ORDER BY ordinal LIMIT $1";
+    let rows = acting.rows(own, &[&LIST_MAX]).await?;
     acting.commit().await?;
     let threads = rows.iter().map(
         |row| object!({ "thread_id": row.get::<_, Uuid>("thread_id"), "title": row.get::<_, &str>("title") }),
@@ -95,21 +94,17 @@ pub(super) async fn find(ask: &Ask<'_>) -> Result<Json, Failure> {
     };
     ask.gateway
         .cache
-        .answer(ask.link.identity.user_id, question, || find_now(ask, title))
+        .answer(ask.identity, question, || find_now(ask, title))
         .await
 }
 
 async fn find_now(ask: &Ask<'_>, title: String) -> Result<Json, Failure> {
-    let identity = &ask.link.identity;
-    let mut checkout = ask.gateway.database.checkout().await?;
-    let acting = checkout.act_for(identity).await?;
+    let (mut checkout, identity) = ask.checkout().await?;
+    let acting = checkout.act_for(&identity).await?;
     let oldest = "SELECT threads.thread_id, title, body FROM threads \
                   LEFT JOIN messages ON messages.thread_id = threads.thread_id AND seq = last_seq \
-                  WHERE threads.owner_id = $1 AND md5(title) = md5($2) AND title = $2 ORDER BY ordinal LIMIT 1";
-    let row = acting
-        .row_if_any(oldest, &[&identity.user_id, &title])
-        .await?
-        .ok_or(NO_THREAD)?;
+                  WHERE threads.owner_id = app_user() AND md5(title) = md5($1) AND title = $1 ORDER BY ordinal LIMIT 1";
+    let row = acting.row_if_any(oldest, &[&title]).await?.ok_or(NO_THREAD)?;
     acting.commit().await?;
     json(&object!({
         "thread_id": row.get::<_, Uuid>("thread_id"),
@@ -120,7 +115,19 @@ async fn find_now(ask: &Ask<'_>, title: String) -> Result<Json, Failure> {
 
 pub(super) async fn read(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Named { thread_id, after } = ask.request.arguments()?;
-    let (identity, after) = (&ask.link.identity, after.unwrap_or(0));
+    let after = after.unwrap_or(0);
+    let question = Question {
+        op: ask.request.op,
+        arguments: format!("{thread_id} {after}"),
+    };
+    ask.gateway
+        .cache
+        .answer(ask.identity, question, || read_now(ask, thread_id, after))
+        .await
+}
+
+async fn read_now(ask: &Ask<'_>, thread_id: Uuid, after: i64) -> Result<Json, Failure> {
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     let thread = "SELECT title, last_seq FROM threads WHERE thread_id = $1 AND owner_id = $2";
@@ -166,7 +173,7 @@ pub(super) async fn read(ask: &Ask<'_>) -> Result<Json, Failure> {
 
 pub(super) async fn subscribe(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Named { thread_id, .. } = ask.request.arguments()?;
-    let identity = &ask.link.identity;
+    let identity = ask.identity;
     let mut checkout = ask.gateway.database.checkout().await?;
     let acting = checkout.act_for(identity).await?;
     let own = "SELECT FROM threads WHERE thread_id = $1 AND owner_id = $2";

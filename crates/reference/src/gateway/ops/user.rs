@@ -10,9 +10,8 @@ use crate::gateway::protocol::{Failure, Json, json};
 const UNKNOWN_USER: Failure = Failure::not_found("no such user in this tenant");
 
 pub(super) async fn who_am_i(ask: &Ask<'_>) -> Result<Json, Failure> {
-    let identity = &ask.link.identity;
-    let mut checkout = ask.gateway.database.checkout().await?;
-    let acting = checkout.act_for(identity).await?;
+    let (mut checkout, identity) = ask.checkout().await?;
+    let acting = checkout.act_for(&identity).await?;
     let own = "SELECT user_id, name, email FROM profiles WHERE user_id = app_user()";
     let row = acting.row_if_any(own, &[]).await?.ok_or(UNKNOWN_USER)?;
     acting.commit().await?;
@@ -33,10 +32,6 @@ struct Get {
 
 pub(super) async fn get(ask: &Ask<'_>) -> Result<Json, Failure> {
     let Get { user_id } = ask.request.arguments()?;
-    let profile = ask
-        .gateway
-        .profiles
-        .get(ask.link.identity.tenant_id, user_id)
-        .await?;
+    let profile = ask.gateway.profiles.get(ask.identity.tenant_id, user_id).await?;
     json(&profile.ok_or(UNKNOWN_USER)?)
 }

@@ -141,12 +141,19 @@ enum Legacy<'a> {
 impl<'a> Frame<'a> {
     /// The text of this frame in `dialect`.
     pub(crate) fn encode(self, dialect: Dialect) -> Utf8Bytes {
-        let text = match dialect {
-            Dialect::V2 => serde_json::to_string(&Current::from(self)),
-            Dialect::V1 => serde_json::to_string(&Legacy::from(self)),
+        let mut bytes = Vec::with_capacity(128);
+        self.encode_in(dialect, &mut bytes);
+        String::from_utf8(bytes).expect("JSON is text").into()
+    }
+
+    /// Appends the text of this frame in `dialect`.
+    pub(crate) fn encode_in(self, dialect: Dialect, bytes: &mut Vec<u8>) {
+        let encoded = match dialect {
+            Dialect::V2 => serde_json::to_writer(bytes, &Current::from(self)),
+            Dialect::V1 => serde_json::to_writer(bytes, &Legacy::from(self)),
         };
         // strings, numbers and JSON that is valid already always encode
-        text.expect("a frame is plain data").into()
+        encoded.expect("a frame is plain data");
     }
 }
 

@@ -32,6 +32,7 @@ macro_rules! ops {
 
 ops! {
     WhoAmI = "whoami",
+    Snapshot = "snapshot",
     ThreadCreate = "thread.create",
     ThreadList = "thread.list",
     ThreadFind = "thread.find",
@@ -57,10 +58,18 @@ ops! {
 pub(crate) struct Request {
     pub(crate) id: String,
     pub(crate) op: Op,
+    /// A token in it, which has no business there.
+    pub(crate) token: Option<String>,
     text: Utf8Bytes,
 }
 
 impl Request {
+    /// All of it, as it came.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The arguments of the op.
     ///
     /// # Errors
@@ -87,6 +96,8 @@ struct Envelope<'a> {
     op: Option<Word<'a>>,
     #[serde(borrow, default, rename = "type")]
     kind: Option<Word<'a>>,
+    #[serde(borrow, default)]
+    token: Option<Word<'a>>,
 }
 
 /// A string, or something else where a string was wanted.
@@ -134,6 +145,10 @@ pub(crate) fn parse(text: Utf8Bytes, dialect: Dialect) -> Result<Request, Reject
             "a request needs an id, a string of 1 to 64 characters",
         );
     };
+    let token = envelope
+        .token
+        .take()
+        .map(|token| token.text().unwrap_or_default().into_owned());
     let op = match dialect {
         Dialect::V2 => envelope.op,
         Dialect::V1 => envelope.kind,
@@ -144,7 +159,7 @@ pub(crate) fn parse(text: Utf8Bytes, dialect: Dialect) -> Result<Request, Reject
     let Some(op) = Op::by_name(&op) else {
         return reject(Some(id), ErrorCode::UnknownOp, "there is no such op");
     };
-    Ok(Request { id, op, text })
+    Ok(Request { id, op, token, text })
 }
 
 fn envelope(text: &str) -> Result<Envelope<'_>, Failure> {

@@ -1,0 +1,79 @@
+//! Places where more than one leak can be planted.
+
+use deadpool_postgres::RecyclingMethod;
+use uuid::Uuid;
+
+use super::{
+    acl_change_race, cache_key_without_user, claimed_room, dirty_transaction, foreign_read, global_loader,
+    identity_after_await, payload_token, room_collision, session_guc, singleflight_key, subprotocol_bypass,
+};
+use crate::gateway::inside::{Acting, Encoded, Event, Failure, Gateway, Identity, Op, Request, Tuned};
+
+/// Functions in the database that leaks are planted in. Unarmed builds have them too, and never call them.
+pub(crate) const SQL: [&str; 2] = [foreign_read::SQL, subprotocol_bypass::SQL];
+
+/// Where the response cache keeps the answers for `asker`, if it is not under themselves.
+pub(crate) fn cache_place(op: Op, asker: &Identity) -> Option<Uuid> {
+    cache_key_without_user::place(op)
+        .or_else(|| global_loader::place(op))
+        .or_else(|| singleflight_key::place(op, asker))
+}
+
+/// Takes notice that the response cache gives `asker` an answer that was computed for somebody.
+pub(crate) fn answered(op: Op, asker: Uuid, computed_for: Uuid, answer: &str) {
+    cache_key_without_user::answered(op, asker, computed_for, answer);
+    global_loader::answered(op, asker, computed_for);
+    singleflight_key::answered(op, asker, computed_for);
+}
+
+/// Delivers an event to those who are subscribed beside its recipients.
+pub(crate) fn deliver_beside(event: &Event, beside: &[Tuned]) {
+    let mut encoded = Encoded::default();
+    for tuned in beside {
+        if claimed_room::reaches(tuned, event) || room_collision::reaches(tuned, event) {
+            tuned.link.push(event, &mut encoded);
+        }
+    }
+}
+
+/// How the pool recycles connections, if not in the way of the clean build.
+pub(crate) fn recycling() -> Option<RecyclingMethod> {
+    let is_armed = session_guc::MUTANT.armed().is_some() || dirty_transaction::MUTANT.armed().is_some();
+    is_armed.then_some(RecyclingMethod::Fast)
+}
+
+/// Whether a transaction need not be told for whom it acts; the backend's process id if so.
+pub(crate) async fn identified(
+    acting: &Acting<'_>,
+    identity: Option<&Identity>,
+) -> Result<Option<i32>, Failure> {
+    let Some(identity) = identity else { return Ok(None) };
+    match session_guc::identified(acting, identity).await? {
+        Some(backend) => Ok(Some(backend)),
+        None => dirty_transaction::identified(acting, identity).await,
+    }
+}
+
+/// Takes notice of a request.
+pub(crate) fn requested(asker: &Identity) {
+    identity_after_await::set(asker);
+}
+
+/// Whom a request acts for.
+pub(crate) async fn identity(gateway: &Gateway, request: &Request, asker: &Identity) -> Identity {
+    if let Some(token) = &request.token
+        && let Some(identity) = payload_token::identity(gateway, token, asker).await
+    {
+        return identity;
+    }
+    match foreign_read::owner(gateway, request, asker).await {
+        Ok(Some(owner)) => owner,
+        // whatever is wrong is found again by the op
+        Ok(None) | Err(_) => asker.clone(),
+    }
+}
+
+/// Takes notice of an event that this replica heard of.
+pub(crate) fn heard(event: &Event) {
+    acl_change_race::heard(event);
+}
