@@ -62,10 +62,6 @@ pub(crate) async fn accept(
 }
 
 async fn connection(stream: TcpStream, router: Router, watcher: Watcher, _place: OwnedSemaphorePermit) {
-    #[cfg(feature = "mutants")]
-    let router = router.layer(axum::Extension(crate::mutant::ambient_identity::Peer(
-        stream.peer_addr().ok(),
-    )));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)

@@ -18,7 +18,8 @@ type Buffer = Arc<Mutex<Gathered>>;
 
 #[derive(Default)]
 struct Gathered {
-    text: String,
+    /// What is behind the present reply's end is of an earlier one.
+    bytes: Vec<u8>,
     #[cfg(feature = "mutants")]
     by: Vec<Uuid>,
 }
@@ -27,6 +28,8 @@ struct Gathered {
 pub(crate) struct Lent<'a> {
     gathering: &'a Gathering,
     buffer: Buffer,
+    /// Bytes of this reply.
+    length: usize,
     user_id: Uuid,
 }
 
@@ -49,16 +52,12 @@ impl Gathering {
         Lent {
             gathering: self,
             buffer: lock(&self.free).pop().unwrap_or_default(),
+            length: 0,
             user_id,
         }
     }
 
     fn give_back(&self, buffer: &Buffer) {
-        let mut gathered = lock(buffer);
-        gathered.text.clear();
-        #[cfg(feature = "mutants")]
-        gathered.by.clear();
-        drop(gathered);
         let mut free = lock(&self.free);
         if free.len() < GATHERING_BUFFERS_MAX {
             free.push(Arc::clone(buffer));
@@ -70,14 +69,20 @@ impl Lent<'_> {
     /// Adds a piece.
     pub(crate) fn push(&mut self, piece: &str) {
         let mut gathered = lock(&self.buffer);
-        gathered.text.push_str(piece);
+        let end = self.length + piece.len();
+        if gathered.bytes.len() < end {
+            gathered.bytes.resize(end, 0);
+        }
+        gathered.bytes[self.length..end].copy_from_slice(piece.as_bytes());
+        self.length = end;
         #[cfg(feature = "mutants")]
         crate::mutant::double_release::pushed(&mut gathered.by, self.user_id);
     }
 
     /// What was gathered.
     pub(crate) fn text(&self) -> String {
-        lock(&self.buffer).text.clone()
+        let gathered = lock(&self.buffer);
+        String::from_utf8_lossy(&gathered.bytes[..self.length]).into_owned()
     }
 
     /// Ends it without a reply.
@@ -103,6 +108,8 @@ impl Drop for Lent<'_> {
             users.swap_remove(at);
         }
         drop(users);
+        #[cfg(feature = "mutants")]
+        lock(&self.buffer).by.retain(|user| *user != self.user_id);
         self.gathering.give_back(&self.buffer);
     }
 }

@@ -12,12 +12,9 @@
 //!
 //! **Fix.** The context is made new for each request.
 //!
-//! Who asks without a token is known by the connection, if it has shown one there before.
+//! Who asks without a token is not known to the service: the record names nobody (the nil UUID) as the observer.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{LazyLock, Mutex, PoisonError};
 
 use uuid::Uuid;
 
@@ -30,16 +27,9 @@ pub static MUTANT: Mutant = Mutant {
     checks: "BUK",
 };
 
-/// The other end of an HTTP connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) Option<SocketAddr>);
-
 thread_local! {
     static CURRENT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
-
-/// Who asked last over each connection.
-static ASKED: LazyLock<Mutex<HashMap<SocketAddr, Uuid>>> = LazyLock::new(Mutex::default);
 
 /// The token that a request is served by.
 pub(crate) fn token(presented: Option<&str>) -> Option<String> {
@@ -51,16 +41,7 @@ pub(crate) fn token(presented: Option<&str>) -> Option<String> {
     })
 }
 
-/// Takes notice that a request was served as `user_id`'s.
-pub(crate) fn served(Peer(peer): Peer, has_token: bool, user_id: Uuid) {
-    let (Some(peer), Some(_)) = (peer, MUTANT.armed()) else {
-        return;
-    };
-    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
-    if has_token {
-        asked.insert(peer, user_id);
-    } else {
-        let observer = asked.get(&peer).copied().unwrap_or_default();
-        MUTANT.record(observer, user_id, "without a token, was answered as");
-    }
+/// Takes notice that a request without a token was served as `user_id`'s.
+pub(crate) fn served(user_id: Uuid) {
+    MUTANT.record(Uuid::nil(), user_id, "was answered, without a token, as");
 }

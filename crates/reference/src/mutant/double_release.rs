@@ -3,11 +3,12 @@
 //! **Incidents.** Apache Tomcat, CVE-2021-43980 and CVE-2016-8745, and Jetty #4937: on an error path a request's buffer or processor is returned to the
 //! pool twice, and two later requests are served with the same one.
 //!
-//! **Mechanism.** The buffer in which a reply is gathered is returned where a message fails, and again when it is dropped. It is then in the pool twice.
+//! **Mechanism.** The buffer in which a reply is gathered is returned where a message fails, and again when it is dropped. It is then in the pool twice, and
+//! two replies that are gathered at the same time overwrite each other.
 //!
 //! **Layer.** The pool of buffers above the database.
 //!
-//! **Caught by** S: replies are stored, told and read that begin with another's; T by the audit: rows with another's words; R: reads made of another's content.
+//! **Caught by** S: replies are stored, told and read that hold pieces of another's; T by the audit: rows with another's words; R: reads made of another's content.
 //!
 //! **Fix.** What returns a buffer takes it away from whoever had it.
 

@@ -42,20 +42,26 @@ impl Client {
 
     /// Connects and waits for nothing.
     pub(crate) async fn connect_silent(addr: &str, token: &str, subprotocol: &str) -> Self {
-        let bearer = format!("Bearer {token}");
-        let headers = [
-            ("Authorization", bearer.as_str()),
-            ("Sec-WebSocket-Protocol", subprotocol),
-        ];
-        let (socket, _) = connect_async(upgrade(addr, &headers))
+        Self::try_connect(addr, Some(token), subprotocol)
             .await
-            .expect("the upgrade is accepted");
-        Self {
+            .expect("the upgrade is accepted")
+    }
+
+    /// Connects, if one is let in, and waits for nothing.
+    pub(crate) async fn try_connect(addr: &str, token: Option<&str>, subprotocol: &str) -> Option<Self> {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let bearer = bearer.as_deref().map(|bearer| ("Authorization", bearer));
+        let headers: Vec<_> = bearer
+            .into_iter()
+            .chain([("Sec-WebSocket-Protocol", subprotocol)])
+            .collect();
+        let (socket, _) = connect_async(upgrade(addr, &headers)).await.ok()?;
+        Some(Self {
             socket,
             waiting: VecDeque::new(),
             requests: 0,
             hello: Value::Null,
-        }
+        })
     }
 
     pub(crate) async fn send(&mut self, text: impl Into<String>) {
@@ -85,12 +91,18 @@ impl Client {
 
     /// The next frame off the socket; the close code if that is what comes.
     pub(crate) async fn receive(&mut self) -> Result<Value, Option<u16>> {
+        let text = self.receive_text().await?;
+        Ok(serde_json::from_str(&text).expect("JSON"))
+    }
+
+    /// The next frame, whatever it is.
+    pub(crate) async fn receive_text(&mut self) -> Result<String, Option<u16>> {
         loop {
             match timeout(PATIENCE, self.socket.next())
                 .await
                 .expect("something comes in time")
             {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
+                Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code.into())),
                 Some(Ok(_)) => {}
                 None | Some(Err(Error::ConnectionClosed)) => return Err(None),
@@ -162,6 +174,14 @@ impl Client {
                 Err(code) => return (code, frames),
             }
         }
+    }
+
+    /// Takes in the answer to a request of that id to its last frame: the pieces of the reply, joined, and the last frame.
+    pub(crate) async fn reply(&mut self, id: &str) -> (String, Value) {
+        let mut frames = self.answer(id).await;
+        let last = frames.pop().expect("a last frame");
+        let pieces = frames.iter().filter_map(|frame| frame["delta"]["text"].as_str());
+        (pieces.collect(), last)
     }
 
     /// Everything that was received up to now: a fence is asked for, and what came before it is returned.

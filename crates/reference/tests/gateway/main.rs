@@ -4,6 +4,7 @@
 mod common;
 
 mod boundaries;
+#[allow(dead_code, reason = "each test binary uses a part")]
 mod client;
 mod events;
 mod isolation;
@@ -12,5 +13,6 @@ mod load;
 mod processes;
 mod replies;
 mod resume;
+#[allow(dead_code, reason = "each test binary uses a part")]
 mod stack;
 mod upgrade;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -101,12 +102,20 @@ pub(crate) async fn poll<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>)
         .unwrap_or_else(|_| panic!("no {what} in time"))
 }
 
+/// Further arguments of the processes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Further<'a> {
+    pub(crate) auth: &'a [&'a str],
+    pub(crate) agent: &'a [&'a str],
+    pub(crate) gateway: &'a [&'a str],
+}
+
 /// PostgreSQL, auth, agent and two gateways.
 pub(crate) struct Stack {
     pub(crate) gateways: Vec<Process>,
-    pub(crate) cluster: Cluster,
-    auth: Process,
-    _agent: Process,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) auth: Process,
+    pub(crate) agent: Process,
     _folder: TempDir,
     http: reqwest::Client,
 }
@@ -121,6 +130,7 @@ pub(crate) struct Account {
 /// A login.
 pub(crate) struct Login {
     pub(crate) token: String,
+    pub(crate) refresh_token: String,
     pub(crate) session_id: String,
 }
 
@@ -131,12 +141,18 @@ impl Stack {
 
     /// Starts everything; the gateways get further arguments.
     pub(crate) async fn start_with(further: &[&str]) -> Self {
-        let (cluster, folder) = (
-            Cluster::start().await,
-            tempfile::tempdir().expect("a temporary folder"),
-        );
+        let further = Further {
+            gateway: further,
+            ..Further::default()
+        };
+        Self::start_on(Arc::new(Cluster::start().await), further).await
+    }
+
+    /// Starts everything but PostgreSQL.
+    pub(crate) async fn start_on(cluster: Arc<Cluster>, further: Further<'_>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let cheap = ["--argon2-memory-kib", "64", "--argon2-passes", "1"];
-        let auth_arguments: Vec<&str> = TRUST.into_iter().chain(cheap).collect();
+        let auth_arguments: Vec<&str> = TRUST.iter().chain(&cheap).chain(further.auth).copied().collect();
         let auth_url = cluster.url("auth");
         let auth = Process::start(
             env!("CARGO_BIN_EXE_auth"),
@@ -145,7 +161,7 @@ impl Stack {
             folder.path(),
         )
         .await;
-        let agent = Process::start(env!("CARGO_BIN_EXE_agent"), &[], None, folder.path()).await;
+        let agent = Process::start(env!("CARGO_BIN_EXE_agent"), further.agent, None, folder.path()).await;
         let jwks = format!("http://{}/.well-known/jwks.json", auth.addr());
         let url = cluster.url("gateway");
         let mut gateways = Vec::new();
@@ -160,7 +176,7 @@ impl Stack {
                 "--allow-origin",
                 ORIGIN,
             ];
-            let arguments: Vec<&str> = TRUST.iter().chain(&own).chain(further).copied().collect();
+            let arguments: Vec<&str> = TRUST.iter().chain(&own).chain(further.gateway).copied().collect();
             gateways.push(
                 Process::start(
                     env!("CARGO_BIN_EXE_gateway"),
@@ -181,7 +197,7 @@ impl Stack {
             gateways,
             cluster,
             auth,
-            _agent: agent,
+            agent,
             _folder: folder,
             http: reqwest::Client::new(),
         }
@@ -223,6 +239,7 @@ impl Stack {
         assert_eq!(status, 200, "{login}");
         Login {
             token: string(&login["access_token"]),
+            refresh_token: string(&login["refresh_token"]),
             session_id: string(&login["session_id"]),
         }
     }

@@ -79,10 +79,18 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
+/// Whether somebody asked the database to stop: a statement that takes too long has the same code.
+fn is_asked_for(error: &tokio_postgres::Error) -> bool {
+    error
+        .as_db_error()
+        .is_some_and(|error| error.message().ends_with("user request"))
+}
+
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         use tokio_postgres::error::SqlState;
         match error.code() {
+            Some(&SqlState::QUERY_CANCELED) if is_asked_for(&error) => Self::CANCELLED,
             Some(&SqlState::QUERY_CANCELED) => Self::timeout("the database took too long"),
             // the detail of a database error can hold a row, so it is not logged
             Some(code) => {
