@@ -144,9 +144,9 @@ impl Database {
         let waiting = self.figures.wait();
         match self.pool.get().await {
             Ok(client) => Ok(Checkout {
+                _hold: waiting.granted(),
                 client,
                 backends: Arc::clone(&self.backends),
-                _hold: waiting.granted(),
             }),
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
                 waiting.timed_out();
@@ -177,9 +177,10 @@ impl Database {
 
 /// A connection of the pool, until dropped.
 pub(crate) struct Checkout {
+    // counted out before it is given back, so that no more are ever counted than there are
+    _hold: Hold,
     client: Client,
     backends: Arc<Backends>,
-    _hold: Hold,
 }
 
 impl Checkout {
