@@ -2,6 +2,7 @@
 
 mod comeback;
 mod enter;
+mod exhaust;
 mod leave;
 mod load;
 mod ops;
@@ -115,6 +116,7 @@ impl VirtualUser {
             PhaseKind::Leave => self.leave().await,
             PhaseKind::Round => self.round(phase.round, from).await,
             PhaseKind::Cancel => self.cancel().await,
+            PhaseKind::Exhaust => self.exhaust().await,
             PhaseKind::Admit => self.admit().await,
             PhaseKind::Mingle => self.mingle().await,
             PhaseKind::Expel => self.expel().await,
