@@ -5,13 +5,44 @@ use std::rc::Rc;
 use history::{Audience, Check, User};
 use isolation::canary::Datum;
 
-use super::Ask;
+use super::{Ask, PROBERS};
 use crate::codec::Slot;
 use crate::profile::Action;
 use crate::socket::{Request, Socket};
 use crate::user::VirtualUser;
 
 impl VirtualUser {
+    /// Reads what others have read a moment ago.
+    pub(crate) async fn probe_read_threads(&self, socket: &Rc<Socket>) {
+        let read = |thread: &str| {
+            Request::new(Action::ReadThread)
+                .with(Slot::Thread, thread)
+                .with(Slot::After, "0")
+        };
+        let last = |user: User| {
+            self.worker
+                .board
+                .user(user)
+                .threads
+                .get()
+                .and_then(|threads| threads.last())
+        };
+        for victim in self.victims().filter(|_| self.person.user.0 < PROBERS) {
+            let (Some(own), Some(theirs)) = (last(self.person.user), last(victim)) else {
+                return;
+            };
+            let ask = Ask {
+                check: Check::Thread,
+                name: "reading a foreign thread that was just read",
+                victim,
+                control: read(own),
+                attack: read(theirs),
+                betrayed_by: None,
+            };
+            self.ask(socket, ask).await;
+        }
+    }
+
     /// Reads, appends to, lists and subscribes to what is the victim's.
     pub(super) async fn probe_threads(&self, socket: &Rc<Socket>, victim: User) {
         let theirs = self

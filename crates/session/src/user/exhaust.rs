@@ -10,12 +10,14 @@ use crate::profile::Action;
 use crate::socket::{Attempt, Request, Socket};
 
 /// Posts of each user whose replies take long, all at once.
-const PATIENT: u32 = 8;
+const PATIENT: u32 = 14;
 /// Those of them that every second user of a tenant cancels at once.
 const CANCELLED: usize = 3;
 /// Posts that do not wait for a place, and how long they do, in milliseconds.
 const HASTY: u32 = 3;
 const HASTY_WAIT_MS: &str = "1";
+/// Posts that are refused.
+const MALFORMED: u32 = 4;
 /// Posts after that.
 const AFTER: u32 = 2;
 
@@ -29,6 +31,12 @@ impl VirtualUser {
         let mut patient = Vec::new();
         for _ in 0..PATIENT {
             patient.extend(self.begin_post(&socket, &thread).await);
+        }
+        if let Some(first) = patient.first_mut() {
+            first.first_piece().await;
+        }
+        for _ in 0..MALFORMED {
+            socket.call(Self::malformed(&thread)).await;
         }
         let others = if self.person.rank.is_multiple_of(2) {
             patient.split_off(CANCELLED.min(patient.len()))

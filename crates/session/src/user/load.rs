@@ -115,13 +115,7 @@ impl VirtualUser {
                 .in_room(Action::ReadRoom)
                 .map(|request| request.with(Slot::After, a_little_before(self.newest_in_room.get()))),
             Step::Snapshot => Some(Request::new(Action::Snapshot)),
-            Step::Malformed => Some(
-                Request::new(Action::Post)
-                    .with(Slot::Thread, thread)
-                    .with(Slot::Body, "")
-                    .with(Slot::Nonce, "nothing")
-                    .probe(),
-            ),
+            Step::Malformed => Some(Self::malformed(thread)),
             Step::Presence => Some(Request::new(Action::Presence).with(Slot::Status, "busy")),
             Step::Typing => self.in_room(Action::Typing),
         };

@@ -50,6 +50,15 @@ impl VirtualUser {
         )
     }
 
+    /// A post without a body, which must be refused.
+    pub(super) fn malformed(thread: &str) -> Request {
+        Request::new(Action::Post)
+            .with(Slot::Thread, thread)
+            .with(Slot::Body, "")
+            .with(Slot::Nonce, "nothing")
+            .probe()
+    }
+
     /// Posts a secret of one's own: nobody else may ever see it.
     pub(crate) async fn post_secret(&self, socket: &Rc<Socket>, thread: &str) -> Option<Answer> {
         let secret = self.mint(Audience::Owner, Datum::Secret)?;

@@ -30,6 +30,7 @@ impl VirtualUser {
         if let (Some(_), Some(page)) = (self.person.room, self.in_room(Action::ReadRoom)) {
             self.read_pages(&socket, page).await;
         }
+        self.probe_read_threads(&socket).await;
     }
 
     async fn read_pages(&self, socket: &Rc<Socket>, page: Request) {
