@@ -11,13 +11,13 @@ use history::SegmentSeal;
 use isolation::Judge;
 use isolation::canary::{Mint, MintError};
 use perf::Meter;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::conductor::{Arrival, Conductor, Cue, Progress, STOP_LIMIT};
+use crate::cue::Prompter;
 use crate::limits::Limits;
 use crate::login::Desk;
 use crate::plan::{Phase, PhaseKind, Plan};
@@ -180,8 +180,10 @@ fn check(plan: &Plan, target: &Target) -> Result<(), DriveError> {
     }
 }
 
-fn runtime(worker: u16) -> Result<Runtime, DriveError> {
-    let runtime = Builder::new_current_thread().enable_all().build();
+fn runtime(worker: u16) -> Result<LocalRuntime, DriveError> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default());
     runtime.map_err(|source| DriveError::Start { worker, source })
 }
 
@@ -229,46 +231,45 @@ impl Hand {
     fn work(self, recorder: Recorder) -> Result<Recorded, DriveError> {
         let runtime = runtime(self.number)?;
         let worker = Rc::new(Worker::new(self.number, self.run, recorder));
-        let users = LocalSet::new();
         let desk = Rc::new(Desk::new(&worker)?);
         let ours = worker
             .plan
             .people
             .iter()
             .filter(|person| person.worker == self.index);
+        let prompter = Rc::new(Prompter::new());
         let mut lives = Vec::new();
         for person in ours {
             let mint = Mint::new(person.user, worker.run)?;
             let user = VirtualUser::new(&worker, &desk, person.clone(), mint);
-            lives.push(users.spawn_local(live(user, self.cue.clone(), self.arrivals.clone())));
+            lives.push(runtime.spawn_local(live(user, Rc::clone(&prompter), self.arrivals.clone())));
         }
-        drop((desk, self.cue, self.arrivals));
-        let joined = users.block_on(&runtime, futures_util::future::join_all(lives));
+        drop((desk, self.arrivals));
+        let cues = self.cue;
+        runtime.spawn_local(async move { prompter.listen(cues).await });
+        let joined = runtime.block_on(futures_util::future::join_all(lives));
         if joined.iter().any(Result::is_err) {
             return Err(DriveError::Panicked { worker: self.number });
         }
         // the tasks that still read go, and with them the last references to the worker
-        drop((users, runtime));
+        drop(runtime);
         let worker = Rc::into_inner(worker).expect("whoever shared the worker is gone");
         Ok(worker.into_recorder().finish()?)
     }
 }
 
 /// A user's life: each phase when its cue comes, until there is none.
-async fn live(user: VirtualUser, mut cue: watch::Receiver<Cue>, arrivals: mpsc::Sender<Arrival>) {
+async fn live(user: VirtualUser, prompter: Rc<Prompter>, arrivals: mpsc::Sender<Arrival>) {
     let mut next = 0;
     loop {
-        let now = cue.wait_for(|cue| is_next(*cue, next)).await.map(|cue| *cue);
-        let (phase, from) = match now {
-            Ok(Cue::Play { phase, from }) => (phase, from),
-            // stopped, or the conductor is gone after the last phase
-            Ok(_) | Err(_) => break,
+        let Cue::Play { phase, from } = prompter.wait_for(|cue| is_next(cue, next)).await else {
+            break;
         };
         play(
             &user,
             &user.worker.plan.phases[usize::from(phase)],
             from,
-            &mut cue,
+            &prompter,
         )
         .await;
         let arrival = Arrival {
@@ -293,11 +294,12 @@ async fn live(user: VirtualUser, mut cue: watch::Receiver<Cue>, arrivals: mpsc::
 }
 
 /// Plays a phase until its end, or until the others go on without this user.
-async fn play(user: &VirtualUser, phase: &Phase, from: history::At, cue: &mut watch::Receiver<Cue>) {
+async fn play(user: &VirtualUser, phase: &Phase, from: history::At, prompter: &Prompter) {
     user.worker.enter(phase);
     tokio::select! {
+        biased;
         () = user.play(phase, from) => {}
-        _ = cue.wait_for(|cue| is_next(*cue, phase.number + 1)) => {}
+        _ = prompter.wait_for(|cue| is_next(cue, phase.number + 1)) => {}
     }
 }
 

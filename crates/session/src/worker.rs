@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use history::{At, Conn, Fact, Op, Round, Session};
+use history::{At, Conn, Fact, Round, Session};
 
 use crate::board::Board;
 use crate::clock::Clock;
@@ -14,8 +14,6 @@ use crate::recorder::Recorder;
 
 /// Bits of a connection's or session's number that a worker counts in; the worker's own number is above them.
 const LOCAL_BITS: u32 = 20;
-/// Bits of an op's number that a worker counts in.
-const OP_BITS: u32 = 40;
 
 /// One drive thread: its recorder, its numbers, and the run that it is part of.
 #[derive(Debug)]
@@ -31,7 +29,6 @@ pub(crate) struct Worker {
     phase: Cell<(u16, Round)>,
     conns: Cell<u32>,
     sessions: Cell<u32>,
-    ops: Cell<u64>,
 }
 
 /// Where the services are and how to talk to them.
@@ -78,7 +75,6 @@ impl Worker {
             phase: Cell::default(),
             conns: Cell::default(),
             sessions: Cell::default(),
-            ops: Cell::default(),
         }
     }
 
@@ -107,12 +103,6 @@ impl Worker {
 
     pub(crate) fn next_session(&self) -> Session {
         Session(u32::from(self.number) << LOCAL_BITS | count(&self.sessions))
-    }
-
-    pub(crate) fn next_op(&self) -> Op {
-        let local = self.ops.get();
-        self.ops.set(local + 1);
-        Op(u64::from(self.number) << OP_BITS | local)
     }
 
     pub(crate) fn into_recorder(self) -> Recorder {
