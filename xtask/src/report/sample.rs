@@ -41,7 +41,7 @@ pub(crate) fn violated() -> Judged {
         named: vec![LostAck {
             user: User(4),
             serial: Serial(9),
-            op: Op(2 << 40 | 8),
+            op: Op::of(Conn(2), 8),
         }],
     });
     judged.judgement.pool_hygiene.findings = vec!["sqlx: role set to stress_7".into()];

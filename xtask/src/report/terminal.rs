@@ -350,9 +350,9 @@ pub(super) fn user(user: Option<User>) -> String {
     user.map_or("not known".to_owned(), |User(user)| format!("user {user}"))
 }
 
-/// An attempt's number, with its worker apart from its count.
+/// An attempt's number, with its connection apart from its count.
 fn op(op: u64) -> String {
-    format!("{}.{}", op >> 40, op & ((1 << 40) - 1))
+    format!("{}.{}", op >> 32, op & u64::from(u32::MAX))
 }
 
 /// What was measured, or why it was not.
