@@ -3,6 +3,7 @@
 mod figure;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -117,7 +118,7 @@ async fn ended(
     let figures = async {
         let (mut lines, mut figures) = (BufReader::new(output).lines(), Vec::new());
         while let Some(line) = lines.next_line().await? {
-            eprintln!("{line}");
+            writeln!(std::io::stderr(), "{line}")?;
             figures.extend(Figure::read(&line, filter));
         }
         anyhow::Ok(figures)

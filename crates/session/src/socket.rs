@@ -283,16 +283,13 @@ impl Socket {
     fn send(&self, message: Message) {
         let mut stream = self.stream.borrow_mut();
         let Some(stream) = stream.as_mut() else { return };
-        match stream.start_send_unpin(message) {
-            Err(Error::WriteBufferFull(_)) => {
-                let what = format!(
-                    "connection {} does not take what is written to it, more than {UNSENT_LIMIT_BYTES} bytes wait",
-                    self.holder.conn.0
-                );
-                self.worker.record(Fact::LimitHit { what: what.into() });
-            }
-            // a stream that broke is the reader's to report, once, with its reason
-            Ok(()) | Err(_) => {}
+        // a stream that broke is the reader's to report, once, with its reason
+        if let Err(Error::WriteBufferFull(_)) = stream.start_send_unpin(message) {
+            let what = format!(
+                "connection {} does not take what is written to it, more than {UNSENT_LIMIT_BYTES} bytes wait",
+                self.holder.conn.0
+            );
+            self.worker.record(Fact::LimitHit { what: what.into() });
         }
     }
 

@@ -6,7 +6,11 @@
 //! of a history, which says what recording and judging cost by themselves. CPU time is that of a whole process between
 //! the first and the last round trip, so that a busy machine disturbs it little; bare client and harness take turns.
 
-#![expect(clippy::print_stdout, reason = "this is what the bench is run for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is what the bench is run for"
+)]
 
 mod bare;
 mod child;
