@@ -3,7 +3,7 @@
 /// What such a line begins with.
 const MARK: &str = "figure: ";
 /// What stands between its parts.
-const SEPARATOR: &str = " | ";
+const SEPARATOR: char = '|';
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,17 +20,16 @@ pub(super) struct Figure {
 impl Figure {
     /// The figure in a line of output, if there is one and its group contains `filter`.
     pub(super) fn read(line: &str, filter: Option<&str>) -> Option<Self> {
-        let mut parts = line.strip_prefix(MARK)?.splitn(4, SEPARATOR).map(str::to_owned);
+        let mut parts = line.strip_prefix(MARK)?.split(SEPARATOR);
         let [group, name, value] = [parts.next()?, parts.next()?, parts.next()?];
         if filter.is_some_and(|filter| !group.contains(filter)) {
             return None;
         }
-        let target = parts.next().unwrap_or_default().trim().to_owned();
         Some(Self {
-            group,
-            name: name.trim_end().to_owned(),
+            group: group.trim().to_owned(),
+            name: name.strip_prefix(' ').unwrap_or(name).trim_end().to_owned(),
             value: value.trim().to_owned(),
-            target,
+            target: parts.next().unwrap_or_default().trim().to_owned(),
         })
     }
 }
