@@ -35,8 +35,11 @@ struct Record {
     opportunities: Option<u64>,
 }
 
-/// An observer and a victim.
-type Pair = (User, User);
+/// An observer and a victim. The observer is `None` where the service could not know who it was.
+type Pair = (Option<User>, User);
+
+/// The id that stands for somebody whom the service does not know.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Compares the record under `folder` with the judgement; `users` are the service's ids of the virtual users.
 pub(crate) fn compare(
@@ -50,16 +53,26 @@ pub(crate) fn compare(
     let recorded: BTreeSet<Pair> = record
         .fired
         .iter()
-        .filter_map(|[observer, victim]| Some((known(observer)?, known(victim)?)))
+        .filter_map(|[observer, victim]| {
+            let observer = if observer == NOBODY {
+                None
+            } else {
+                Some(known(observer)?)
+            };
+            Some((observer, known(victim)?))
+        })
         .collect();
     let judged: BTreeSet<Pair> = judgement
         .findings
         .iter()
-        .filter_map(|finding| Some((finding.observer, finding.victim?)))
+        .filter_map(|finding| Some((Some(finding.observer), finding.victim?)))
         .collect();
     let violated = |check: &Check| judgement.verdict(*check).state == State::Violated;
     let caught_by: Vec<Check> = Check::ALL.into_iter().filter(violated).collect();
-    let common = recorded.intersection(&judged).next().copied();
+    let is_recorded = |(observer, victim): &&Pair| {
+        recorded.contains(&(*observer, *victim)) || recorded.contains(&(None, *victim))
+    };
+    let common = judged.iter().find(is_recorded).copied();
     let fired = record.fired.len() as u64;
     let summary = summary(mutant, fired, &caught_by, common, [&recorded, &judged]);
     let caught_by = caught_by.iter().map(|check| check.letter()).collect();
@@ -105,7 +118,10 @@ fn summary(
 }
 
 fn pair((observer, victim): Pair) -> String {
-    format!("user {} <- user {}", observer.0, victim.0)
+    match observer {
+        Some(observer) => format!("user {} <- user {}", observer.0, victim.0),
+        None => format!("somebody <- user {}", victim.0),
+    }
 }
 
 /// What all services wrote.

@@ -32,6 +32,9 @@ const ARGON2_PASSES: u32 = 1;
 /// Connections that the processes under test and the harness need besides those of the stress.
 const POOL_SIZE: u16 = 8;
 const CONNECTIONS: u16 = 100;
+/// Connections of a gateway to the agent, and replies in progress on each: few enough that users run out of them.
+const AGENT_POOL_SIZE: u16 = 2;
+const AGENT_PIPELINE: u16 = 16;
 
 /// What a stack is made from.
 #[derive(Clone, Copy, Debug)]
@@ -296,6 +299,10 @@ impl Starter<'_> {
             agent.bind.to_string(),
             "--pool-size".to_owned(),
             POOL_SIZE.to_string(),
+            "--agent-pool-size".to_owned(),
+            AGENT_POOL_SIZE.to_string(),
+            "--agent-pipeline".to_owned(),
+            AGENT_PIPELINE.to_string(),
         ]);
         self.up(&name, launch).await
     }

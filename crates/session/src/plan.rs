@@ -252,10 +252,11 @@ impl Plan {
         format!("round {}", round.0)
     }
 
-    /// Title of the thread whose replies are cancelled, the same for all: replies that quote it take long enough to stream.
+    /// How the title of the thread begins whose replies are cancelled, the same for all: replies that quote it take long
+    /// enough to stream.
     #[must_use]
     pub fn long_title() -> String {
-        "a thread with a long title ".repeat(18)
+        "a thread with a long title ".repeat(14)
     }
 
     /// The user who is asked about by `person`: the next of the same tenant; `None` in a tenant of one.

@@ -2,6 +2,7 @@
 
 mod comeback;
 mod enter;
+mod exhaust;
 mod leave;
 mod load;
 mod ops;
@@ -117,6 +118,7 @@ impl VirtualUser {
             PhaseKind::Leave => Box::pin(self.leave()),
             PhaseKind::Round => Box::pin(self.round(phase.round, from)),
             PhaseKind::Cancel => Box::pin(self.cancel()),
+            PhaseKind::Exhaust => Box::pin(self.exhaust()),
             PhaseKind::Admit => Box::pin(self.admit()),
             PhaseKind::Mingle => Box::pin(self.mingle()),
             PhaseKind::Expel => Box::pin(self.expel()),

@@ -72,11 +72,13 @@ pub(crate) fn cancel(link: &Link, request: &str) {
     });
 }
 
-/// Takes notice that a request of `user_id` ended as cancelled.
+/// Takes notice that a statement for `user_id` was stopped.
 pub(crate) fn ended(user_id: Uuid) {
     let now = Instant::now();
     let cancelled = &mut stale().cancelled;
     cancelled.retain(|(at, _)| *at + BLAME > now);
+    // who has stopped it is not to be seen from outside
+    MUTANT.record(user_id, user_id, "had a request cancelled by somebody");
     for (_, other) in cancelled.iter().filter(|(_, other)| *other != user_id) {
         MUTANT.record(user_id, *other, "had a request cancelled by");
         MUTANT.record(*other, user_id, "cancelled a request of");

@@ -40,10 +40,12 @@ pub enum Slot {
     LifeS,
     /// Public keys of access tokens, as JSON.
     KeySet,
+    /// How long something may wait for its turn, in milliseconds.
+    WaitMs,
 }
 
 impl Slot {
-    const ALL: [(Self, &'static str); 25] = [
+    const ALL: [(Self, &'static str); 26] = [
         (Self::Id, "id"),
         (Self::Thread, "thread"),
         (Self::Room, "room"),
@@ -69,6 +71,7 @@ impl Slot {
         (Self::RefreshToken, "refresh-token"),
         (Self::LifeS, "life-s"),
         (Self::KeySet, "key-set"),
+        (Self::WaitMs, "wait-ms"),
     ];
 
     /// Its name in templates.
@@ -85,7 +88,7 @@ impl Slot {
     }
 
     fn is_number(self) -> bool {
-        matches!(self, Self::After | Self::Position | Self::LifeS)
+        matches!(self, Self::After | Self::Position | Self::LifeS | Self::WaitMs)
     }
 }
 

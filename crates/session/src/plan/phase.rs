@@ -42,6 +42,8 @@ pub enum PhaseKind {
     Round,
     /// Everybody cancels a reply while it streams.
     Cancel,
+    /// Everybody posts more at once than the service has places for, some without the patience to wait for one.
+    Exhaust,
     /// Guests are taken into rooms while members post.
     Admit,
     /// Guests subscribe, and everybody in a room posts.
@@ -82,6 +84,7 @@ impl PhaseKind {
             Self::Leave => "leave",
             Self::Round => "round",
             Self::Cancel => "cancel",
+            Self::Exhaust => "exhaust",
             Self::Admit => "admit",
             Self::Mingle => "mingle",
             Self::Expel => "expel",
@@ -123,8 +126,9 @@ const BEFORE: [PhaseKind; 7] = [
     PhaseKind::Burst,
 ];
 
-const AFTER: [PhaseKind; 13] = [
+const AFTER: [PhaseKind; 14] = [
     PhaseKind::Cancel,
+    PhaseKind::Exhaust,
     PhaseKind::Admit,
     PhaseKind::Mingle,
     PhaseKind::Expel,

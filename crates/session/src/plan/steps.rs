@@ -37,6 +37,10 @@ pub enum Step {
     Typing,
     /// Look up a user of the same tenant.
     LookUp(User),
+    /// Ask for all that a client shows first.
+    Snapshot,
+    /// Post nothing, which is refused.
+    Malformed,
 }
 
 /// The ops of one user in one round, without end.
@@ -71,9 +75,11 @@ impl Iterator for Steps {
         }
         Some(match self.rng.random_range(0..100) {
             0..52 => Step::Post,
-            52..62 => Step::List,
-            62..74 => Step::Find,
-            74..80 => Step::Read,
+            52..55 => Step::Malformed,
+            55..57 => Step::Snapshot,
+            57..63 => Step::List,
+            63..72 => Step::Find,
+            72..80 => Step::Read,
             80..86 => Step::WhoAmI,
             86..90 if self.in_room => Step::PostRoom,
             90..92 if self.in_room => Step::ReadRoom,

@@ -133,7 +133,7 @@ fn everybody_begins_a_round_with_a_post_and_does_everything() {
     let steps: Vec<_> = plan.steps(User(0), Round(2)).take(2_000).collect();
     assert_eq!(steps[0], Step::Post);
     let kinds: HashSet<_> = steps.iter().collect();
-    assert_eq!(kinds.len(), 10);
+    assert_eq!(kinds.len(), 12);
     let posts = steps.iter().filter(|step| **step == Step::Post).count();
     assert!(posts > 1_000, "posts are the majority: {posts}");
 }

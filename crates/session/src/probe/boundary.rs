@@ -212,6 +212,9 @@ impl VirtualUser {
         let (conn, result, detail) = match Socket::open(&self.worker, knock).await {
             Ok(socket) => {
                 let conn = socket.holder().conn;
+                if token.is_none() {
+                    self.ask_without_token(&socket).await;
+                }
                 socket.close().await;
                 (conn, ProbeResult::Accepted, "the upgrade was accepted".to_owned())
             }
@@ -237,6 +240,17 @@ impl VirtualUser {
             detail,
             during,
         }
+    }
+
+    /// Says who one is, where a token would have said it, and asks: what is answered is judged.
+    async fn ask_without_token(&self, socket: &Rc<Socket>) {
+        let own = self.worker.board.user_id(self.person.user).unwrap_or_default();
+        let asked = async {
+            socket.greeting(own).await;
+            socket.call(Request::new(Action::WhoAmI).probe()).await;
+        };
+        // whoever is not answered has been let in all the same
+        let _ = tokio::time::timeout(self.worker.limits.op_min, asked).await;
     }
 
     fn tried_boundary(&self, name: &'static str, attempted: Attempted, controls: (bool, bool)) {

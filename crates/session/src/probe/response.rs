@@ -7,7 +7,7 @@ use history::{At, Check, Interval, Outcome, ProbeResult, User};
 use super::Tried;
 use crate::codec::Slot;
 use crate::profile::Action;
-use crate::socket::{Request, Socket};
+use crate::socket::{Answer, Request, Socket};
 use crate::user::VirtualUser;
 
 /// Posts that a victim has in flight, one after another.
@@ -75,6 +75,20 @@ impl VirtualUser {
             controls: (before, after),
             result,
             ..self.refused_to_cancel(socket, victim, from)
+        });
+    }
+
+    /// Says so if an op of its own ended as cancelled that it has not cancelled.
+    pub(crate) fn see_uncancelled(&self, socket: &Socket, answer: &Answer) {
+        if answer.outcome != Outcome::Fail("cancelled".to_owned()) {
+            return;
+        }
+        self.tried(Tried {
+            name: "an op that nobody cancelled",
+            victim: Some(self.person.user),
+            result: ProbeResult::Accepted,
+            detail: "it ended as cancelled".to_owned(),
+            ..self.refused_to_cancel(socket, self.person.user, answer.during.from)
         });
     }
 

@@ -25,6 +25,10 @@ pub enum Action {
     Typing,
     LookUp,
     Resume,
+    /// All that a client shows first.
+    Snapshot,
+    /// As [`Self::Post`], not willing to wait for its turn.
+    PostHastily,
     /// As [`Self::ListThreads`], naming somebody else as the owner.
     ListThreadsOf,
     /// As [`Self::SubscribeRoom`], claiming to be somebody else.
@@ -44,7 +48,7 @@ impl Action {
             Self::FindThread => Role::FindThread,
             Self::ReadThread => Role::ReadThread,
             Self::SubscribeThread | Self::SubscribeRoom | Self::SubscribeRoomAs => Role::Subscribe,
-            Self::Post => Role::Post,
+            Self::Post | Self::PostHastily => Role::Post,
             Self::Cancel => Role::Cancel,
             Self::CreateRoom => Role::CreateRoom,
             Self::ListRooms => Role::ListRooms,
@@ -56,6 +60,7 @@ impl Action {
             Self::Typing => Role::Typing,
             Self::LookUp => Role::LookUp,
             Self::Resume => Role::Resume,
+            Self::Snapshot => Role::Other,
         }
     }
 }

@@ -149,7 +149,7 @@ type Row = (
     &'static [(Slot, &'static str)],
 );
 
-const OPS: [Row; 22] = [
+const OPS: [Row; 24] = [
     (
         Action::WhoAmI,
         "whoami",
@@ -242,6 +242,18 @@ const OPS: [Row; 22] = [
         &[("resume", Slot::Resume), ("after", Slot::After)],
         &[],
     ),
+    (Action::Snapshot, "snapshot", &[], &[]),
+    (
+        Action::PostHastily,
+        "message.post",
+        &[
+            ("thread_id", Slot::Thread),
+            ("body", Slot::Body),
+            ("nonce", Slot::Nonce),
+            ("wait_ms", Slot::WaitMs),
+        ],
+        &[(Slot::Position, "/seq")],
+    ),
     // what no honest client says: the argument that names another is to be ignored or refused
     (
         Action::ListThreadsOf,
@@ -280,7 +292,7 @@ fn shape(key: &str, (action, name, arguments, answer): &Row) -> OpShape {
     OpShape {
         frame: template(&format!(r#"{{"id":${{id}},"{key}":"{name}"{arguments}}}"#)),
         holds: holds(answer),
-        stores: matches!(action, Action::Post | Action::PostRoom),
+        stores: matches!(action, Action::Post | Action::PostHastily | Action::PostRoom),
         effect: match action {
             Action::CreateRoom => Some(Effect::Founds),
             Action::AddMember => Some(Effect::Joins),

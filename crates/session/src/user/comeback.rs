@@ -9,10 +9,16 @@ use crate::socket::Request;
 const POSTS_MISSED: u32 = 2;
 
 impl VirtualUser {
-    /// Drops its connection without a word, or posts what others miss.
+    /// Drops its connection without a word while it is being answered, or posts what others miss.
     pub(super) async fn drop_connection(&self) {
         let Some(socket) = self.main.socket() else { return };
         if self.person.resumes {
+            // a reply is still on its way when others have come
+            if let Some(thread) = self.long_thread()
+                && let Some(mut post) = self.begin_post(&socket, &thread)
+            {
+                post.first_piece().await;
+            }
             return socket.drop_stream();
         }
         if self.person.room.is_some() {

@@ -17,8 +17,14 @@ use crate::socket::{Request, Socket};
 const SHORT_LIFE_S: u64 = 2;
 
 impl VirtualUser {
-    /// Opens the second session, if the plan has one for this user, listens with it, and ends it.
+    /// Refreshes the first session at the same time as everybody, and sees who it is taken for. Then opens the second, if
+    /// the plan has one for this user, listens with it, and ends it.
     pub(super) async fn leave(&self) {
+        if let Some(login) = self.main.login()
+            && self.desk.renew(&login).await
+        {
+            self.desk.me(&login, false).await;
+        }
         let (Some(end), Some(account)) = (self.person.second, self.entry().account.get()) else {
             return;
         };

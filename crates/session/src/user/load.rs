@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use history::{At, Round};
+use history::{At, Audience, Round};
+use isolation::canary::Datum;
 
 use super::VirtualUser;
 use super::ops::{a_little_before, position};
@@ -18,6 +19,11 @@ use crate::socket::{Request, Socket};
 
 /// Replies that a user tries to cancel until one is cancelled in the middle.
 const CANCEL_TRIES: u32 = 32;
+/// Replies that it cancels before they have begun.
+const CANCELLED_AT_ONCE: u32 = 3;
+/// Replies that go on while others are cancelled, and lists that are asked for after each.
+const UNCANCELLED_POSTS: u32 = 3;
+const UNCANCELLED_LISTS: u32 = 6;
 
 /// The service gave out no thread.
 struct NoThread;
@@ -55,6 +61,7 @@ impl VirtualUser {
     /// A measured round that began at `from`.
     pub(super) async fn round(&self, round: Round, from: At) {
         let Some(socket) = self.main.socket() else { return };
+        socket.call(Request::new(Action::Snapshot)).await;
         let Ok(thread) = self.round_thread(&socket, round).await else {
             return;
         };
@@ -120,6 +127,14 @@ impl VirtualUser {
             Step::ReadRoom => self
                 .in_room(Action::ReadRoom)
                 .map(|request| request.with(Slot::After, a_little_before(self.newest_in_room.get()))),
+            Step::Snapshot => Some(Request::new(Action::Snapshot)),
+            Step::Malformed => thread.map(|thread| {
+                Request::new(Action::Post)
+                    .with(Slot::Thread, thread)
+                    .with(Slot::Body, "")
+                    .with(Slot::Nonce, "nothing")
+                    .probe()
+            }),
             Step::Presence => Some(Request::new(Action::Presence).with(Slot::Status, "busy")),
             Step::Typing => self.in_room(Action::Typing),
         };
@@ -136,20 +151,68 @@ impl VirtualUser {
         }
     }
 
-    /// Cancels a reply of its own, in the middle.
+    /// Every second user of a tenant cancels replies of its own, in the middle and before they have begun; the others have
+    /// theirs go on meanwhile, and then change places.
     pub(super) async fn cancel(&self) {
         let Some(socket) = self.main.socket() else { return };
-        let Some(thread) = self.create_thread(&socket, &Plan::long_title()).await else {
+        let Some(title) = self.mint(Audience::Owner, Datum::Title) else {
+            return;
+        };
+        let title = format!("{}{}", Plan::long_title(), title.long());
+        let Some(thread) = self.create_thread(&socket, &title).await else {
             return;
         };
         self.own_threads.borrow_mut().push(thread.clone());
-        *self.long_thread.borrow_mut() = Some(thread);
-        self.cancel_own(&socket).await;
+        *self.long_thread.borrow_mut() = Some(thread.clone());
+        if self.person.rank.is_multiple_of(2) {
+            self.cancel_own(&socket).await;
+            self.cancel_at_once(&socket, &thread).await;
+            self.go_on(&socket, &thread).await;
+        } else {
+            self.go_on(&socket, &thread).await;
+            self.cancel_own(&socket).await;
+        }
+    }
+
+    /// The thread whose replies take long.
+    pub(super) fn long_thread(&self) -> Option<String> {
+        self.long_thread.borrow().clone()
+    }
+
+    /// Cancels replies that have not begun.
+    async fn cancel_at_once(&self, socket: &Rc<Socket>, thread: &str) {
+        for _ in 0..CANCELLED_AT_ONCE {
+            let Some(post) = self.begin_post(socket, thread) else {
+                return;
+            };
+            let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
+            socket.call(request).await;
+            if post.end().await.is_unanswered() {
+                return;
+            }
+        }
+    }
+
+    /// Posts and asks for lists, while others cancel: none of it may end as cancelled.
+    async fn go_on(&self, socket: &Rc<Socket>, thread: &str) {
+        for _ in 0..UNCANCELLED_POSTS {
+            let Some(answer) = self.post(socket, Some(thread), None).await else {
+                return;
+            };
+            self.see_uncancelled(socket, &answer);
+            for _ in 0..UNCANCELLED_LISTS {
+                let answer = socket.call(Request::new(Action::ListRooms)).await;
+                self.see_uncancelled(socket, &answer);
+            }
+            if answer.is_unanswered() {
+                return;
+            }
+        }
     }
 
     /// Cancels replies after their first piece, until that has worked once; whether it has.
     pub(crate) async fn cancel_own(&self, socket: &Rc<Socket>) -> bool {
-        let Some(thread) = self.long_thread.borrow().clone() else {
+        let Some(thread) = self.long_thread() else {
             return false;
         };
         for _ in 0..CANCEL_TRIES {

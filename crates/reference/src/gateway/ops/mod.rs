@@ -108,7 +108,7 @@ fn note_failure(ask: &Ask<'_>, failure: Failure) -> Failure {
         ask.gateway.metrics.situation(situation).inc();
     }
     #[cfg(feature = "mutants")]
-    if failure == Failure::CANCELLED {
+    if failure == Failure::STOPPED {
         crate::mutant::stale_cancel::ended(ask.identity.user_id);
     }
     failure

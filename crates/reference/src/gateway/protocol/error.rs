@@ -69,6 +69,8 @@ impl Failure {
     }
 
     pub(crate) const CANCELLED: Self = Self::new(ErrorCode::Cancelled, "the request was cancelled");
+    /// Its statement was, which is not the same.
+    pub(crate) const STOPPED: Self = Self::new(ErrorCode::Cancelled, "the database was asked to stop");
     pub(crate) const INTERNAL: Self = Self::new(ErrorCode::Internal, "the request could not be done");
 }
 
@@ -90,7 +92,7 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         use tokio_postgres::error::SqlState;
         match error.code() {
-            Some(&SqlState::QUERY_CANCELED) if is_asked_for(&error) => Self::CANCELLED,
+            Some(&SqlState::QUERY_CANCELED) if is_asked_for(&error) => Self::STOPPED,
             Some(&SqlState::QUERY_CANCELED) => Self::timeout("the database took too long"),
             // the detail of a database error can hold a row, so it is not logged
             Some(code) => {

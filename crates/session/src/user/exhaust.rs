@@ -1,0 +1,73 @@
+//! More posts at once than there are places for.
+
+use std::rc::Rc;
+
+use futures_util::future::join_all;
+
+use super::VirtualUser;
+use crate::codec::Slot;
+use crate::profile::Action;
+use crate::socket::{Attempt, Request, Socket};
+
+/// Posts of each user whose replies take long, all at once.
+const PATIENT: u32 = 8;
+/// Those of them that every second user of a tenant cancels at once.
+const CANCELLED: usize = 3;
+/// Posts that do not wait for a place, and how long they do, in milliseconds.
+const HASTY: u32 = 3;
+const HASTY_WAIT_MS: &str = "1";
+/// Posts after that.
+const AFTER: u32 = 2;
+
+impl VirtualUser {
+    /// Takes all places that it can get, cancels some of what it asked for, asks for more in vain, and posts on. What is not
+    /// cancelled may not end as cancelled.
+    pub(super) async fn exhaust(&self) {
+        let (Some(socket), Some(thread)) = (self.main.socket(), self.long_thread()) else {
+            return;
+        };
+        let mut patient = Vec::new();
+        for _ in 0..PATIENT {
+            patient.extend(self.begin_post(&socket, &thread));
+        }
+        let others = if self.person.rank.is_multiple_of(2) {
+            patient.split_off(CANCELLED.min(patient.len()))
+        } else {
+            std::mem::take(&mut patient)
+        };
+        for post in &patient {
+            let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
+            socket.call(request).await;
+        }
+        for _ in 0..HASTY {
+            let Some(request) = self.hasty(&thread) else {
+                return;
+            };
+            if socket.call(request).await.is_unanswered() {
+                return;
+            }
+        }
+        self.post_on(&socket).await;
+        join_all(patient.into_iter().map(Attempt::end)).await;
+        for answer in join_all(others.into_iter().map(Attempt::end)).await {
+            self.see_uncancelled(&socket, &answer);
+        }
+        self.post_on(&socket).await;
+    }
+
+    async fn post_on(&self, socket: &Rc<Socket>) {
+        let Some(thread) = self.first_thread() else { return };
+        for _ in 0..AFTER {
+            let answer = self.post(socket, Some(&thread), None).await;
+            if answer.is_none_or(|answer| answer.is_unanswered()) {
+                return;
+            }
+        }
+    }
+
+    fn hasty(&self, thread: &str) -> Option<Request> {
+        let mut request = self.post_request(Some(thread))?;
+        request.action = Action::PostHastily;
+        Some(request.with(Slot::WaitMs, HASTY_WAIT_MS))
+    }
+}
