@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use history::{At, Conn, Fact, Round, Session};
 
+use crate::alarm::Alarm;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -25,6 +26,7 @@ pub(crate) struct Worker {
     pub(crate) target: Arc<Target>,
     pub(crate) board: Arc<Board>,
     pub(crate) limits: Limits,
+    alarm: Alarm,
     recorder: RefCell<Recorder>,
     phase: Cell<(u16, Round)>,
     conns: Cell<u32>,
@@ -54,7 +56,7 @@ pub(crate) struct Run {
 }
 
 impl Worker {
-    pub(crate) fn new(number: u16, run: Run, recorder: Recorder) -> Self {
+    pub(crate) fn new(number: u16, run: Run, recorder: Recorder, alarm: Alarm) -> Self {
         let Run {
             run,
             clock,
@@ -71,6 +73,7 @@ impl Worker {
             target,
             board,
             limits,
+            alarm,
             recorder: RefCell::new(recorder),
             phase: Cell::default(),
             conns: Cell::default(),
@@ -83,9 +86,22 @@ impl Worker {
         self.record_at(self.clock.now(), fact);
     }
 
-    /// Records what happened at `at`.
+    /// Records what happened at `at`. A run whose history cannot be kept is not worth going on with.
     pub(crate) fn record_at(&self, at: At, fact: Fact<'_>) {
-        self.recorder.borrow_mut().record(at, fact);
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.record(at, fact);
+        if recorder.has_failed() {
+            self.alarm.raise();
+        }
+    }
+
+    /// The same task, but if it panics, the run ends.
+    pub(crate) fn watched<T>(&self, task: impl Future<Output = T>) -> impl Future<Output = T> {
+        let tripwire = self.alarm.tripwire();
+        async move {
+            let _tripwire = tripwire;
+            task.await
+        }
     }
 
     /// The phase and round that new ops belong to.

@@ -157,7 +157,7 @@ impl Socket {
             header_lines(response.headers()).as_bytes(),
             Vec::new(),
         );
-        let reader = tokio::task::spawn_local(Rc::clone(&socket).read());
+        let reader = tokio::task::spawn_local(socket.worker.watched(Rc::clone(&socket).read()));
         *socket.reader.borrow_mut() = Some(reader);
         socket
     }
