@@ -45,7 +45,7 @@ pub(crate) fn violated() -> Judged {
         }],
     });
     judged.judgement.pool_hygiene.findings = vec!["sqlx: role set to stress_7".into()];
-    judged.judgement.problems = vec!["a service died in mid-run: agent (was ended by SIGKILL)".into()];
+    judged.judgement.problems = vec!["a service was lost in mid-run: agent (was ended by SIGKILL)".into()];
     judged.performance.users_without_success = Some(vec![User(4)]);
     judged
 }

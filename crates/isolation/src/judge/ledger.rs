@@ -332,8 +332,9 @@ impl Ledger {
             Fact::Pool(figures) => self.pool(figures),
             Fact::ServiceDied { name, detail } => {
                 self.losses
-                    .put(format!("a service died in mid-run: {name} ({detail})"), ());
+                    .put(format!("a service was lost in mid-run: {name} ({detail})"), ());
             }
+            Fact::FaultInjected { what } => self.losses.put(format!("a fault was injected: {what}"), ()),
             Fact::LimitHit { what } => self.losses.put(format!("a limit was hit: {what}"), ()),
             _ => {}
         }
