@@ -115,7 +115,7 @@ pub(crate) struct E2eArgs {
     pub(crate) faults: Vec<Fault>,
 
     /// Folder with the reference services (auth, gateway, agent, migrate), built already [default: they are built]
-    #[arg(long, value_name = "DIR", conflicts_with = "mutant")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) binaries: Option<PathBuf>,
 
     /// Never download anything: build with what is there, and use an installed PostgreSQL or none

@@ -29,21 +29,18 @@ pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
         screen::complain(&error);
         return Ok(Exit::NotStarted);
     }
-    let binaries = args.binaries.as_deref().map(Binaries::found).transpose();
-    let found = binaries.unwrap_or_else(|error| usage("e2e", format!("--binaries: {error:#}")).exit());
+    let built = args.binaries.as_deref().map(Binaries::found).transpose();
+    let built = built.unwrap_or_else(|error| usage("e2e", format!("--binaries: {error:#}")).exit());
     let mut first = Some(Ticket::first(args)?);
     let progress = Progress::new(args.quiet || args.json);
     let interrupt = Interrupt::listen()?;
-    let built = match found {
-        None => build(&settings, &progress, &interrupt),
-        found => Ok(found),
-    };
+    let binaries = services(&settings, built, &progress, &interrupt);
     if let Some(signal) = interrupt.seen() {
         progress.clear();
         screen::complain(&anyhow::anyhow!("interrupted before anything was started"));
         return Ok(Exit::Interrupted(signal));
     }
-    let binaries = built?;
+    let binaries = binaries?;
     let mut worst = Exit::Done;
     for number in 1..=args.repeat {
         let ticket = first.take().map_or_else(|| Ticket::draw(args, number), Ok)?;
@@ -106,15 +103,28 @@ impl Ticket {
     }
 }
 
-/// The services, unless no users are driven. Only the build with the planted leaks knows their names.
-fn build(settings: &Settings, progress: &Progress, interrupt: &Interrupt) -> Result<Option<Binaries>> {
+/// The services, built unless they are `built` already or no users are driven. Only those with the planted leaks know the
+/// leaks' names.
+fn services(
+    settings: &Settings,
+    built: Option<Binaries>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Option<Binaries>> {
     if !settings.drives() {
         return Ok(None);
     }
-    let Some(mutant) = &settings.mutant else {
-        return Binaries::build(Build::Plain, settings.offline, progress, Some(interrupt)).map(Some);
+    let build = match settings.mutant {
+        None => Build::Plain,
+        Some(_) => Build::Mutants,
     };
-    let binaries = Binaries::build(Build::Mutants, settings.offline, progress, Some(interrupt))?;
+    let binaries = match built {
+        Some(built) => built,
+        None => Binaries::build(build, settings.offline, progress, Some(interrupt))?,
+    };
+    let Some(mutant) = &settings.mutant else {
+        return Ok(Some(binaries));
+    };
     let names: Vec<String> = binaries
         .mutants()?
         .into_iter()
@@ -161,9 +171,14 @@ fn conclude(outcome: Outcome, trial: &Trial<'_>, json: bool) -> Result<Exit> {
         }
         Outcome::NotStarted(error) => {
             let logs = workspace::shown(&trial.run_dir.logs());
-            screen::complain(
-                &error.context(format!("the services did not come up; their logs are in {logs}")),
-            );
+            let full = if trial.run_dir.is_full() {
+                ", on a disk that is full"
+            } else {
+                ""
+            };
+            screen::complain(&error.context(format!(
+                "the services did not come up; their logs are in {logs}{full}"
+            )));
             Ok(Exit::NotStarted)
         }
     }

@@ -59,7 +59,7 @@ pub(crate) enum Victim {
 /// When a fault comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// The services are about to be started.
+    /// The database is up, and the services are about to be started.
     Start,
     /// A phase begins; of the rounds, the one of this number.
     Phase(PhaseKind, Round),

@@ -89,8 +89,14 @@ pub(crate) struct Chat {
 }
 
 impl Stack {
-    /// Starts everything and waits until it answers for its health.
-    pub(crate) async fn start(guard: &Guard, order: Order<'_>, progress: &Progress) -> Result<Self> {
+    /// Starts everything and waits until it answers for its health; what comes `half_way` comes when the database is up and
+    /// the services are not.
+    pub(crate) async fn start(
+        guard: &Guard,
+        order: Order<'_>,
+        progress: &Progress,
+        half_way: impl Future<Output = ()>,
+    ) -> Result<Self> {
         progress.stage("starting PostgreSQL");
         let mut config = PostgresConfig::new(cache_dir(), order.run_dir.path());
         config.source = order.postgres.clone();
@@ -98,6 +104,7 @@ impl Stack {
         config.connections = CONNECTIONS;
         let postgres = Postgres::start(config, guard, |line| progress.note(line)).await?;
         let stress = stress(&postgres).await?;
+        half_way.await;
         let mut notes = postgres.notes().to_vec();
         let chat = match order.binaries {
             Some(binaries) => {

@@ -70,9 +70,9 @@ impl<'a> Trial<'a> {
             offline: self.settings.offline,
             mutant: self.settings.mutant.as_deref(),
         };
-        self.strike(Moment::Start, None, &guard, None).await;
+        let half_way = self.strike(Moment::Start, None, &guard, None);
         let stack = tokio::select! {
-            started = Stack::start(&guard, order, self.progress) => started.map_err(Outcome::NotStarted),
+            started = Stack::start(&guard, order, self.progress, half_way) => started.map_err(Outcome::NotStarted),
             signal = self.interrupt.came() => Err(Outcome::Interrupted(signal)),
         };
         let stack = match stack {

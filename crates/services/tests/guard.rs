@@ -142,7 +142,7 @@ async fn a_death_nobody_asked_for_is_noticed_and_one_asked_for_is_not() {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_freeze_takes_all_that_a_process_has_started_and_a_strike_is_a_death() {
     let bench = Bench::new().await;
     let deaths = bench.guard.deaths();

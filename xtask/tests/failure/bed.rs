@@ -7,12 +7,12 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, set_child_subreaper, waitpid,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, set_child_subreaper, wait,
 };
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ const HUNG: Duration = Duration::from_secs(120);
 /// How long what it has started may take to go after it.
 const GONE_WITHIN: Duration = Duration::from_secs(20);
 /// How often is looked.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Orphans come to this process whoever started them, so that one run is watched at a time.
 static ONE: Mutex<()> = Mutex::new(());
@@ -39,6 +39,8 @@ pub(crate) struct Ended {
     pub(crate) code: i32,
     /// Until it and all that it had started were gone.
     pub(crate) took: Duration,
+    /// Exit codes of the processes that outlived it.
+    pub(crate) orphans: Vec<i32>,
     /// What it left: processes, folders, shared memory.
     pub(crate) left: Vec<String>,
     /// `report.json`, if there is one.
@@ -95,21 +97,24 @@ impl Bed {
 
     /// The reference services, built as `e2e` builds them, before anything is watched: cargo is not what is looked at.
     #[expect(clippy::unused_self, reason = "cargo must not be among what is watched")]
-    pub(crate) fn binaries(&self) -> PathBuf {
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--release",
-                "--quiet",
-                "--package",
-                "reference",
-                "--bins",
-            ])
-            .status()
-            .unwrap();
-        assert!(built.success(), "the reference services cannot be built");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        target.join("release")
+    pub(crate) fn binaries(&self) -> &'static Path {
+        static BUILT: OnceLock<PathBuf> = OnceLock::new();
+        BUILT.get_or_init(|| {
+            let built = Command::new(env!("CARGO"))
+                .args([
+                    "build",
+                    "--release",
+                    "--quiet",
+                    "--package",
+                    "reference",
+                    "--bins",
+                ])
+                .status()
+                .unwrap();
+            assert!(built.success(), "the reference services cannot be built");
+            let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+            target.join("release")
+        })
     }
 
     /// `program`, to be run here. Templates of clusters are kept for all.
@@ -130,8 +135,18 @@ impl Bed {
 
     /// Watches commands that run at the same time until nothing of them is left, or for as long as anything may take.
     pub(crate) fn watch(&self, commands: impl IntoIterator<Item = Command>) -> Vec<Ended> {
+        self.watch_and(commands, |_| {})
+    }
+
+    /// The same, and does something to them as soon as they run.
+    pub(crate) fn watch_and(
+        &self,
+        commands: impl IntoIterator<Item = Command>,
+        act: impl FnOnce(&mut [Running]),
+    ) -> Vec<Ended> {
         let began = Instant::now();
-        let started: Vec<Running> = commands.into_iter().map(Running::start).collect();
+        let mut started: Vec<Running> = commands.into_iter().map(Running::start).collect();
+        act(&mut started);
         let mut ended: Vec<Ended> = started.into_iter().map(|one| one.end(began)).collect();
         let mut statuses = Vec::new();
         while !self.children(&mut statuses).is_empty() && began.elapsed() < HUNG + GONE_WITHIN {
@@ -142,6 +157,10 @@ impl Bed {
         for (one, out) in ended.iter_mut().zip(self.outs()) {
             one.took = took;
             one.left.clone_from(&left);
+            one.orphans = statuses
+                .iter()
+                .filter_map(|status| status.exit_status())
+                .collect();
             let report = fs::read(out.join("report.json")).unwrap_or_default();
             one.report = serde_json::from_slice(&report).unwrap_or_default();
         }
@@ -184,7 +203,7 @@ impl Bed {
     /// Children of this process that live, orphans that came to it among them; the dead are collected.
     #[expect(clippy::unused_self, reason = "whoever holds a bed may look")]
     fn children(&self, statuses: &mut Vec<WaitStatus>) -> Vec<(Pid, String)> {
-        while let Ok(Some((_, status))) = waitpid(None, WaitOptions::NOHANG) {
+        while let Ok(Some((_, status))) = wait(WaitOptions::NOHANG) {
             statuses.push(status);
         }
         let me = getpid().as_raw_nonzero().get().to_string();
@@ -219,8 +238,8 @@ fn segments(out: &Path) -> Vec<String> {
 }
 
 /// A command that was started, and who reads what it says.
-struct Running {
-    child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     said: Vec<thread::JoinHandle<String>>,
 }
 
@@ -252,6 +271,7 @@ impl Running {
         Ended {
             code: code.unwrap_or(-1),
             took: began.elapsed(),
+            orphans: Vec::new(),
             left: Vec::new(),
             report: Value::Null,
             said: self

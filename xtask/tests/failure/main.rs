@@ -16,9 +16,10 @@ mod row;
 mod surroundings;
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use bed::Bed;
-use row::{Row, check_all};
+use bed::{Bed, xtask};
+use row::{BRIEF, Row, check_all, head, tell};
 
 /// A row in which the audit must have been whole.
 fn audited<'a>(arguments: &'a str, codes: &'a [i32], says: &'a [&'a str]) -> Row<'a> {
@@ -149,6 +150,37 @@ fn a_service_that_is_paused() {
             &["postgres (did not answer"],
         ),
     ]);
+}
+
+/// `script` is the terminal here; killed, it leaves the run without one.
+#[test]
+fn a_terminal_that_goes_away() {
+    head();
+    let bed = Bed::new();
+    let run = format!(
+        "exec {} e2e {BRIEF} --binaries {} --out {}",
+        xtask(),
+        bed.binaries().display(),
+        bed.out().display()
+    );
+    let mut terminal = bed.command("script");
+    terminal.args(["--quiet", "--command", &run, "/dev/null"]);
+    let ended = bed.watch_and([terminal], |running| {
+        let drive = bed.out().join("history/worker-2.events");
+        let limit = Instant::now() + Duration::from_secs(30);
+        while !drive.exists() && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        running[0].child.kill().unwrap();
+    });
+    tell(
+        "in a terminal that is killed",
+        &ended[0],
+        &["the run was interrupted"],
+    );
+    assert_eq!(ended[0].left, Vec::<String>::new());
+    assert!(ended[0].orphans.contains(&129), "{:?}", ended[0].orphans);
+    assert_eq!(ended[0].report["run"]["interrupted"], true, "{}", ended[0].said);
 }
 
 /// A process that left its parent and its session, a folder and shared memory are seen, each by itself.

@@ -130,7 +130,7 @@ fn a_full_disk_and_an_unwritable_folder_are_said() {
             "--out on a full disk",
             "size=4k,mode=755",
             13,
-            "No space left on device",
+            "on a disk that is full",
         ),
         ("--out that cannot be written to", "ro", 2, "cannot write into"),
     ] {
