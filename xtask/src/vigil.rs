@@ -15,6 +15,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// Answers in a row that fail to come before a service counts as lost.
 const MISSES: u32 = 2;
+/// How long the guard may take to tell of a death.
+const TOLD_WITHIN: Duration = Duration::from_millis(500);
 /// How long a run goes on after it has lost a service: leaks that a failure lays open are worth seeing, and the rest of the
 /// plan can prove nothing any more.
 const AFTERMATH: Duration = Duration::from_secs(5);
@@ -81,8 +83,15 @@ impl<'a> Vigil<'a> {
 
     /// Asks everybody once more: who does not answer now is lost.
     pub(crate) async fn roll_call(&mut self) {
+        let mut deaths = self.stack.watch_deaths();
         self.note_deaths();
-        for name in self.stack.silent(ANSWER_WITHIN, &self.lost).await {
+        let silent = self.stack.silent(ANSWER_WITHIN, &self.lost).await;
+        if !silent.is_empty() {
+            // a connection breaks before a death is told, which says more
+            let _ = tokio::time::timeout(TOLD_WITHIN, deaths.changed()).await;
+            self.note_deaths();
+        }
+        for name in silent {
             self.lose(
                 name,
                 format!("did not answer within {} s", ANSWER_WITHIN.as_secs()),

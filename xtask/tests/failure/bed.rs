@@ -19,7 +19,7 @@ use serde_json::Value;
 /// How long a run may take before it counts as hung.
 const HUNG: Duration = Duration::from_secs(120);
 /// How long what it has started may take to go after it.
-const GONE_WITHIN: Duration = Duration::from_secs(20);
+const GONE_WITHIN: Duration = Duration::from_secs(15);
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -29,6 +29,8 @@ static ONE: Mutex<()> = Mutex::new(());
 /// A folder for a run, which is the only one that is being watched.
 pub(crate) struct Bed {
     folder: tempfile::TempDir,
+    /// Shared memory that was there before.
+    before: BTreeSet<String>,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -73,7 +75,12 @@ impl Bed {
             std::env::temp_dir()
         };
         let folder = tempfile::Builder::new().prefix("bed-").tempdir_in(root).unwrap();
-        let bed = Self { folder, _one: one };
+        let before = shared().into_iter().map(|(segment, _)| segment).collect();
+        let bed = Self {
+            folder,
+            before,
+            _one: one,
+        };
         fs::create_dir(bed.tmp()).unwrap();
         for (path, mode) in [(bed.path(""), 0o755), (bed.tmp(), 0o1777)] {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -149,7 +156,8 @@ impl Bed {
         act(&mut started);
         let mut ended: Vec<Ended> = started.into_iter().map(|one| one.end(began)).collect();
         let mut statuses = Vec::new();
-        while !self.children(&mut statuses).is_empty() && began.elapsed() < HUNG + GONE_WITHIN {
+        let limit = Instant::now() + GONE_WITHIN;
+        while !self.children(&mut statuses).is_empty() && Instant::now() < limit {
             thread::sleep(LOOK);
         }
         let took = began.elapsed();
@@ -195,7 +203,8 @@ impl Bed {
             if fs::symlink_metadata(&link).is_ok() {
                 left.push(format!("link {}", link.display()));
             }
-            left.extend(segments(&out).into_iter().map(|id| format!("shared memory {id}")));
+            let segments = segments(&out).into_iter().filter(|id| !self.before.contains(id));
+            left.extend(segments.map(|id| format!("shared memory {id}")));
         }
         left
     }
@@ -229,12 +238,19 @@ fn segments(out: &Path) -> Vec<String> {
         .skip(1)
         .filter_map(|rest| rest.split(']').next())
         .collect();
+    let made = shared()
+        .into_iter()
+        .filter(|(_, maker)| pids.contains(maker.as_str()));
+    made.map(|(segment, _)| segment).collect()
+}
+
+/// All System V shared memory: the segment's number, and the process that made it.
+fn shared() -> Vec<(String, String)> {
     let listed = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-    let made = listed.lines().skip(1).filter_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        pids.contains(fields.get(4)?).then(|| fields[1].to_owned())
-    });
-    made.collect()
+    let fields = listed.lines().skip(1).map(|line| line.split_whitespace());
+    fields
+        .filter_map(|mut fields| Some((fields.nth(1)?.to_owned(), fields.nth(2)?.to_owned())))
+        .collect()
 }
 
 /// A command that was started, and who reads what it says.
@@ -246,10 +262,7 @@ pub(crate) struct Running {
 impl Running {
     fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let said = [
-            child.stdout.take().map(|pipe| listen(pipe)),
-            child.stderr.take().map(|pipe| listen(pipe)),
-        ];
+        let said = [child.stdout.take().map(listen), child.stderr.take().map(listen)];
         Self {
             child,
             said: said.into_iter().flatten().collect(),

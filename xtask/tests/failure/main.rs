@@ -3,7 +3,7 @@
 //! Real services, real signals. Each test prints its part of one table:
 //!
 //! ```text
-//! cargo test -p xtask --test failure -- --nocapture --test-threads 1
+//! cargo test -p xtask --test failure -- --nocapture --test-threads 1 --include-ignored
 //! ```
 
 #![expect(
@@ -39,28 +39,19 @@ fn cut<'a>(arguments: &'a str, codes: &'a [i32], says: &'a [&'a str]) -> Row<'a>
     }
 }
 
+const STARTING: &[&str] = &["interrupted while the services were starting"];
+const INTERRUPTED: &[&str] = &["the run was interrupted"];
+
 #[test]
 fn a_run_that_is_signalled() {
     check_all(&[
-        cut(
-            "--fault int:harness@start",
-            &[130],
-            &["interrupted while the services were starting"],
-        ),
-        cut(
-            "--fault term:harness@start",
-            &[143],
-            &["interrupted while the services were starting"],
-        ),
-        cut("--fault int:harness@round", &[130], &["the run was interrupted"]),
-        cut("--fault term:harness@round", &[143], &["the run was interrupted"]),
-        cut("--fault hup:harness@round", &[129], &["the run was interrupted"]),
-        cut("--fault term:harness@drain", &[143], &["the run was interrupted"]),
-        cut("--fault int:harness@audit", &[130], &["the run was interrupted"]),
-        cut("--fault int:harness@pools", &[130], &["the run was interrupted"]),
-        cut("--fault term:harness@stop", &[143], &["the run was interrupted"]),
+        cut("--fault int:harness@start", &[130], STARTING),
+        cut("--fault term:harness@round", &[143], INTERRUPTED),
+        cut("--fault hup:harness@round", &[129], INTERRUPTED),
+        cut("--fault int:harness@audit", &[130], INTERRUPTED),
+        cut("--fault term:harness@pools", &[143], INTERRUPTED),
+        cut("--fault int:harness@stop", &[130], INTERRUPTED),
         cut("--fault int:harness@round --fault int:harness@round", &[130], &[]),
-        cut("--fault term:harness@stop --fault term:harness@stop", &[143], &[]),
     ]);
 }
 
@@ -68,16 +59,9 @@ fn a_run_that_is_signalled() {
 fn a_run_that_breaks() {
     check_all(&[
         audited("", &[0, 11], &[]),
-        audited(
-            "--gate 'latency_mean<1us'",
-            &[11],
-            &["missed   latency_mean < 1us"],
-        ),
         cut("--fault kill:harness@start", &[137], &[]),
         cut("--fault kill:harness@round", &[137], &[]),
-        cut("--fault kill:harness@audit", &[137], &[]),
         cut("--fault kill:harness@pools", &[137], &[]),
-        cut("--fault kill:harness@stop", &[137], &[]),
         cut(
             "--fault panic:harness@round",
             &[1],
@@ -96,11 +80,6 @@ fn a_service_that_is_killed() {
             &["gateway-0 (was ended by SIGKILL"],
         ),
         audited(
-            "--fault kill:gateway-1@burst",
-            &[12],
-            &["gateway-1 (was ended by SIGKILL"],
-        ),
-        audited(
             "--fault kill:agent@round",
             &[12],
             &["agent (was ended by SIGKILL"],
@@ -108,11 +87,6 @@ fn a_service_that_is_killed() {
         audited("--fault kill:auth@round", &[12], &["auth (was ended by SIGKILL"]),
         cut(
             "--fault kill:postgres@round",
-            &[12],
-            &["postgres (was ended by SIGKILL"],
-        ),
-        cut(
-            "--fault kill:postgres@audit",
             &[12],
             &["postgres (was ended by SIGKILL"],
         ),
@@ -132,20 +106,52 @@ fn a_service_that_is_paused() {
             &[12],
             &["gateway-0 (did not answer"],
         ),
-        audited("--fault pause:agent@round", &[12], &["agent (did not answer"]),
-        audited("--fault pause:auth@round", &[12], &["auth (did not answer"]),
         cut(
             "--fault pause:postgres@round",
             &[12],
             &["postgres (did not answer"],
         ),
-        cut(
-            "--fault pause:postgres@audit",
+        audited(
+            "--fault pause:postgres@pools",
             &[12],
             &["postgres (did not answer"],
         ),
+    ]);
+}
+
+#[test]
+#[ignore = "more of the same, for a whole table: --include-ignored"]
+fn the_rest_of_the_matrix() {
+    check_all(&[
         audited(
-            "--fault pause:postgres@pools",
+            "--gate 'latency_mean<1us'",
+            &[11],
+            &["missed   latency_mean < 1us"],
+        ),
+        cut("--fault term:harness@start", &[143], STARTING),
+        cut("--fault hup:harness@start", &[129], STARTING),
+        cut("--fault int:harness@round", &[130], INTERRUPTED),
+        cut("--fault term:harness@drain", &[143], INTERRUPTED),
+        cut("--fault hup:harness@audit", &[129], INTERRUPTED),
+        cut("--fault int:harness@pools", &[130], INTERRUPTED),
+        cut("--fault term:harness@stop", &[143], INTERRUPTED),
+        cut("--fault term:harness@stop --fault term:harness@stop", &[143], &[]),
+        cut("--fault kill:harness@audit", &[137], &[]),
+        cut("--fault kill:harness@stop", &[137], &[]),
+        audited(
+            "--fault kill:gateway-1@burst",
+            &[12],
+            &["gateway-1 (was ended by SIGKILL"],
+        ),
+        cut(
+            "--fault kill:postgres@audit",
+            &[12],
+            &["postgres (was ended by SIGKILL"],
+        ),
+        audited("--fault pause:agent@round", &[12], &["agent (did not answer"]),
+        audited("--fault pause:auth@round", &[12], &["auth (did not answer"]),
+        cut(
+            "--fault pause:postgres@audit",
             &[12],
             &["postgres (did not answer"],
         ),
