@@ -7,22 +7,31 @@ use dbpool::{AuditQuery, Audited, Stress};
 use history::{At, Check, Fact, Replica};
 use session::profile::Profile;
 
-use crate::stack::Chat;
-use crate::trial::Log;
+use crate::log::Log;
+use crate::stack::{Chat, POSTGRES, Stack};
+use crate::vigil::Vigil;
 
-/// Reads every operator port: situations that arose, and how the services' own pools fared.
-pub(crate) async fn operators(chat: &Chat, profile: &Profile, log: &mut Log) {
-    let http = match reqwest::Client::builder().no_proxy().build() {
-        Ok(http) => http,
-        Err(error) => return log.trouble(format!("no HTTP client for the operator ports: {error}")),
-    };
+/// Reads every operator port but those of lost services: situations that arose, and how the services' own pools fared.
+pub(crate) async fn operators(
+    stack: &Stack,
+    chat: &Chat,
+    vigil: &Vigil<'_>,
+    profile: &Profile,
+    log: &mut Log,
+) {
     let up = Duration::from_nanos(log.clock.now().since(At::START));
-    for operator in &chat.operators {
-        let counted = operator.scrape(&http, up).await;
-        let Some(counted) = log.survive("reading an operator port", counted) else {
+    for operator in chat
+        .operators
+        .iter()
+        .filter(|operator| !vigil.lacks(&operator.name))
+    {
+        let counted = operator.scrape(stack.http(), up).await;
+        let Some(counted) = log.survive_of(&operator.name, "reading an operator port", counted) else {
             continue;
         };
-        for (name, count) in operator.replica.iter().flat_map(|_| &counted.situations) {
+        // a process that users do not reach tells of what it alone can count
+        let told = |count: u64| operator.replica.is_some() || count > 0;
+        for (name, count) in counted.situations.iter().filter(|(_, count)| told(**count)) {
             let replica = operator.replica.unwrap_or_default();
             let required_by = required_by(profile, name);
             log.record(Fact::Situation {
@@ -62,7 +71,7 @@ pub(crate) async fn rows(chat: &Chat, profile: &Profile, log: &mut Log) {
         log.record(Fact::AuditRow(row))
     })
     .await;
-    let audited = log.survive("reading the database", audited.map_err(Into::into));
+    let audited = log.survive_of(POSTGRES, "reading the database", audited.map_err(Into::into));
     let Audited { rows, complete } = audited.unwrap_or(Audited {
         rows: 0,
         complete: false,
@@ -76,7 +85,7 @@ const COLUMNS: &str = r#""table", container, owner, author, tenant, derived, bod
 pub(crate) async fn pools(stress: &Stress, log: &mut Log) {
     let runs = dbpool::stress(stress).await.map_err(Into::into);
     for pool in log
-        .survive("stressing the connection pools", runs)
+        .survive_of(POSTGRES, "stressing the connection pools", runs)
         .unwrap_or_default()
     {
         log.record(Fact::Pool(Box::new(pool.figures)));

@@ -1,9 +1,12 @@
-//! Runs the criterion groups of all crates and prints what they found as one table.
+//! Runs the benches of all crates and prints what they found as two tables: times, and figures that they worked out.
+
+mod figure;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
@@ -11,12 +14,15 @@ use cargo_metadata::{Metadata, TargetKind};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use services::PostgresSource;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::cli::BenchArgs;
 use crate::database::Database;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::{screen, workspace};
+
+use figure::Figure;
 
 /// `benchmark.json` of criterion.
 #[derive(Deserialize)]
@@ -74,9 +80,9 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit> {
     if args.brief {
         cargo.args(BRIEF);
     }
-    let ended = ended(cargo, &interrupt).await;
+    let ended = ended(cargo, &interrupt, args.filter.as_deref()).await;
     database.stop().await?;
-    let status = ended?;
+    let (status, figures) = ended?;
     if let Some(signal) = interrupt.seen() {
         return Ok(Exit::Interrupted(signal));
     }
@@ -84,33 +90,56 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<Exit> {
         bail!("the benches failed: cargo ended with {status}");
     }
     let rows = rows(metadata.target_directory.join("criterion").as_std_path(), began)?;
-    if rows.is_empty() {
+    if rows.is_empty() && figures.is_empty() {
         bail!(
             "no bench is named like `{}`",
             args.filter.as_deref().unwrap_or_default()
         );
     }
-    screen::print(&table(&rows))?;
+    if !rows.is_empty() {
+        screen::print(&format!("{}\n", table(&rows)))?;
+    }
+    screen::print(&figure::table(&figures))?;
     Ok(Exit::Done)
 }
 
-/// Waits for cargo; a signal ends it and the bench that it runs.
-async fn ended(mut cargo: Command, interrupt: &Interrupt) -> Result<ExitStatus> {
-    cargo.stdout(std::io::stderr()).process_group(0);
+/// Waits for cargo, shows what the benches say and picks out their figures; a signal ends it and the bench that it runs.
+async fn ended(
+    mut cargo: Command,
+    interrupt: &Interrupt,
+    filter: Option<&str>,
+) -> Result<(ExitStatus, Vec<Figure>)> {
+    cargo.stdout(Stdio::piped()).process_group(0);
     let mut cargo = tokio::process::Command::from(cargo)
         .spawn()
         .context("cannot run cargo")?;
     let group = cargo.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    let status = tokio::select! {
-        status = cargo.wait() => status,
-        _ = interrupt.came() => {
-            if let Some(group) = group {
-                kill_process_group(group, Signal::TERM).context("cannot end the benches")?;
+    let output = cargo.stdout.take().context("the output of cargo is not a pipe")?;
+    let figures = async {
+        let (mut lines, mut figures) = (BufReader::new(output).lines(), Vec::new());
+        while let Some(line) = lines.next_line().await? {
+            writeln!(std::io::stderr(), "{line}")?;
+            figures.extend(Figure::read(&line, filter));
+        }
+        anyhow::Ok(figures)
+    };
+    let status = async {
+        tokio::select! {
+            status = cargo.wait() => Ok(status?),
+            _ = interrupt.came() => {
+                if let Some(group) = group {
+                    kill_process_group(group, Signal::TERM).context("cannot end the benches")?;
+                }
+                Ok(cargo.wait().await?)
             }
-            cargo.wait().await
         }
     };
-    status.context("cannot wait for cargo")
+    let (figures, status) = tokio::join!(figures, status);
+    let status: Result<ExitStatus> = status;
+    Ok((
+        status.context("cannot wait for cargo")?,
+        figures.context("cannot read what the benches say")?,
+    ))
 }
 
 /// Connections that the benches open at most.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::Message;
 
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::workspace;
 
@@ -45,12 +47,20 @@ pub(crate) enum Build {
     Mutants,
 }
 
+/// What a run starts.
+const NEEDED: [&str; 4] = ["auth", "agent", "gateway", "migrate"];
+
 /// Lines of compiler output that an error carries at most.
 const ERROR_LINES_MAX: usize = 200;
 
 impl Binaries {
-    /// Builds what is not fresh; `offline` keeps cargo from the network.
-    pub(crate) fn build(build: Build, offline: bool, progress: &Progress) -> Result<Self> {
+    /// Builds what is not fresh; `offline` keeps cargo from the network, an interrupt ends it.
+    pub(crate) fn build(
+        build: Build,
+        offline: bool,
+        progress: &Progress,
+        interrupt: Option<&Interrupt>,
+    ) -> Result<Self> {
         progress.stage("building the reference services");
         let mut cargo = workspace::cargo();
         cargo.args(["build", "--release", "--package", "reference", "--bins"]);
@@ -62,14 +72,21 @@ impl Binaries {
         if offline {
             cargo.arg("--offline");
         }
+        if interrupt.is_some() {
+            // a signal of the terminal comes to it through us, like any other
+            cargo.process_group(0);
+        }
         let mut child = cargo
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot run cargo")?;
-        let (binaries, said) = watch(&mut child, progress)?;
+        let leash = interrupt.map(|interrupt| interrupt.ends_group(child.id()));
+        let built = watch(&mut child, progress);
         let status = child.wait().context("cannot wait for cargo")?;
+        drop(leash);
+        let (binaries, said) = built?;
         if !status.success() {
             bail!(
                 "cannot build the reference services: cargo ended with {status}\n{}",
@@ -77,6 +94,24 @@ impl Binaries {
             );
         }
         Ok(Self(binaries))
+    }
+
+    /// Those in a folder, which somebody has built.
+    ///
+    /// # Errors
+    /// If one is not there.
+    pub(crate) fn found(folder: &Path) -> Result<Self> {
+        let found = NEEDED.map(|name| {
+            let path = folder.join(name);
+            if !path.is_file() {
+                bail!(
+                    "{} is missing: `cargo build --release -p reference` makes it",
+                    path.display()
+                );
+            }
+            Ok((name.to_owned(), std::path::absolute(path)?))
+        });
+        found.into_iter().collect::<Result<_>>().map(Self)
     }
 
     /// The path of a binary.

@@ -9,6 +9,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use history::Check;
 use services::PostgresSource;
 
+use crate::fault::Fault;
+
 /// Do many users at once stay apart, and are they served fairly and fast?
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
@@ -47,9 +49,10 @@ Examples:
   cargo xtask e2e --gate 'latency_p99 < 250ms' --gate 'throughput > 200/s'
   cargo xtask e2e --only isolation --seed 7            one plane, a workload that is known
   cargo xtask e2e --mutant NAME                        prove that a planted leak is caught; a wrong NAME lists them
+  cargo xtask e2e --fault kill:gateway-0@round         see what a run says when a service dies in its first round
 
 Exit codes, the first that holds:
-  130, 143  interrupted by SIGINT, SIGTERM (10 if a violation was seen before)
+  129, 130, 143  interrupted by SIGHUP, SIGINT, SIGTERM (10 if a violation was seen before)
   10  violated: something of one user reached another    12  unknown: no evidence either way
   1   the harness could not do its work                  11  a gate was missed
   13  the services did not come up                       2   bad usage
@@ -103,6 +106,17 @@ pub(crate) struct E2eArgs {
     /// Plant a leak in the reference services, firing at RATE (0 to 1) of its opportunities [default rate: 1]
     #[arg(long, value_name = "NAME[:RATE]")]
     pub(crate) mutant: Option<String>,
+
+    /// Break something on purpose: `kill` or `pause` a service (postgres, auth, agent, gateway-0, gateway-1) when a phase
+    /// begins (login, connect, ..., round, round-2, ..., close), or at audit, pools or stop. Such a run is never valid.
+    /// Also: `kill:guard`, and `kill`, `int`, `term`, `hup` or `panic` for the harness itself, at start too. May be given
+    /// again
+    #[arg(long = "fault", value_name = "ACTION:WHOM@WHEN")]
+    pub(crate) faults: Vec<Fault>,
+
+    /// Folder with the reference services (auth, gateway, agent, migrate), built already [default: they are built]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) binaries: Option<PathBuf>,
 
     /// Never download anything: build with what is there, and use an installed PostgreSQL or none
     #[arg(long)]

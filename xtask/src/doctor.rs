@@ -11,12 +11,8 @@ use services::{Account, Postgres};
 use crate::cli::DoctorArgs;
 use crate::exit::Exit;
 use crate::screen::{self, Paint};
-use crate::{stack, workspace};
+use crate::{descriptors, stack, workspace};
 
-/// Descriptors that a user takes: two WebSockets and HTTP, at both ends, and the pools' share.
-const DESCRIPTORS_PER_USER: u64 = 8;
-/// Descriptors that the harness and a service take by themselves.
-const DESCRIPTORS_BASE: u64 = 256;
 /// Both builds of the services, this program and a history of ordinary length.
 const DISK_MIB_MIN: u64 = 4096;
 
@@ -37,7 +33,7 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<Exit> {
     let mut findings = toolchain();
     findings.push(postgres().await);
     findings.push(account());
-    findings.push(descriptors(args.users.into(), getrlimit(Resource::Nofile)));
+    findings.push(file_descriptors(args.users, getrlimit(Resource::Nofile)));
     findings.push(disk(&workspace::root()));
     findings.push(loopback());
     for finding in &findings {
@@ -137,17 +133,17 @@ fn account() -> Finding {
     }
 }
 
-fn descriptors(users: u64, limit: Rlimit) -> Finding {
-    let need = DESCRIPTORS_BASE + users * DESCRIPTORS_PER_USER;
-    let limit = limit.current.unwrap_or(u64::MAX);
-    if limit >= need {
-        return Finding::Fine(format!(
-            "file descriptors: {need} needed for {users} users, {limit} allowed"
-        ));
+/// A run raises the soft limit by itself, so that the hard one decides.
+fn file_descriptors(users: u32, limit: Rlimit) -> Finding {
+    let needed = descriptors::needed(users);
+    let allowed = limit.maximum.unwrap_or(u64::MAX);
+    let what = format!("file descriptors: {needed} needed for {users} users, {allowed} allowed");
+    if allowed >= needed {
+        return Finding::Fine(what);
     }
     Finding::Lacking {
-        what: format!("file descriptors: {need} needed for {users} users, {limit} allowed"),
-        hint: format!("ulimit -n {need}, in the shell that starts the run"),
+        what,
+        hint: descriptors::hint(needed),
     }
 }
 
@@ -184,22 +180,27 @@ mod tests {
 
     #[test]
     fn many_users_need_many_descriptors() {
-        let limit = |current| Rlimit {
-            current,
-            maximum: None,
+        let limit = |maximum| Rlimit {
+            current: Some(256),
+            maximum,
         };
-        assert_eq!(
-            descriptors(12, limit(Some(1024))),
-            Finding::Fine("file descriptors: 352 needed for 12 users, 1024 allowed".to_owned())
+        let fine = format!(
+            "file descriptors: {} needed for 12 users, 1024 allowed",
+            descriptors::needed(12)
         );
+        assert_eq!(file_descriptors(12, limit(Some(1024))), Finding::Fine(fine));
         assert!(
-            matches!(descriptors(1_000_000, limit(None)), Finding::Fine(_)),
+            matches!(file_descriptors(1_000_000, limit(None)), Finding::Fine(_)),
             "no limit is enough"
         );
-        let lacking = descriptors(1_000, limit(Some(1024)));
-        insta::assert_snapshot!(shown(&lacking, Paint::PLAIN), @r"
-        lacking  file descriptors: 8256 needed for 1000 users, 1024 allowed
-                 ulimit -n 8256, in the shell that starts the run
-        ");
+        let lacking = shown(&file_descriptors(1_000, limit(Some(1024))), Paint::PLAIN);
+        let needed = descriptors::needed(1_000);
+        assert!(
+            lacking.starts_with(&format!(
+                "lacking  file descriptors: {needed} needed for 1000 users, 1024 allowed"
+            )),
+            "{lacking}"
+        );
+        assert!(lacking.contains(&format!("ulimit -Hn {needed}")), "{lacking}");
     }
 }

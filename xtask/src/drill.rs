@@ -33,9 +33,9 @@ const CONNECTIONS: u16 = 100;
 pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
     let progress = Progress::new(args.quiet || args.json);
     let interrupt = Interrupt::listen()?;
-    let known = Binaries::build(Build::Mutants, args.offline, &progress)?.mutants()?;
+    let known = Binaries::build(Build::Mutants, args.offline, &progress, None)?.mutants()?;
     let mutants = chosen(known, args).unwrap_or_else(|error| error.exit());
-    Binaries::build(Build::Plain, args.offline, &progress)?;
+    Binaries::build(Build::Plain, args.offline, &progress, None)?;
     let folder = folder(args)?;
     let room = CONNECTIONS.saturating_mul(args.jobs());
     let database = Database::start(args.postgres.clone(), args.offline, room).await?;

@@ -15,7 +15,7 @@ use crate::run_dir::{self, RunDir};
 use crate::screen::{self, Paint};
 use crate::settings::Settings;
 use crate::trial::{Outcome, Trial};
-use crate::{record, workspace};
+use crate::{descriptors, record, workspace};
 
 /// Numbers of runs have 25 bits.
 const RUNS: u32 = 1 << 25;
@@ -23,10 +23,24 @@ const RUNS: u32 = 1 << 25;
 /// Checks what was asked for, builds, runs, reports.
 pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
     let settings = Settings::check(args).unwrap_or_else(|error| error.exit());
+    if settings.drives()
+        && let Err(error) = descriptors::raise(args.users)
+    {
+        screen::complain(&error);
+        return Ok(Exit::NotStarted);
+    }
+    let built = args.binaries.as_deref().map(Binaries::found).transpose();
+    let built = built.unwrap_or_else(|error| usage("e2e", format!("--binaries: {error:#}")).exit());
     let mut first = Some(Ticket::first(args)?);
     let progress = Progress::new(args.quiet || args.json);
     let interrupt = Interrupt::listen()?;
-    let binaries = build(&settings, &progress)?;
+    let binaries = services(&settings, built, &progress, &interrupt);
+    if let Some(signal) = interrupt.seen() {
+        progress.clear();
+        screen::complain(&anyhow::anyhow!("interrupted before anything was started"));
+        return Ok(Exit::Interrupted(signal));
+    }
+    let binaries = binaries?;
     let mut worst = Exit::Done;
     for number in 1..=args.repeat {
         let ticket = first.take().map_or_else(|| Ticket::draw(args, number), Ok)?;
@@ -45,8 +59,11 @@ pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
         let outcome = trial.run().await;
         progress.clear();
         worst = worst.and(conclude(outcome?, &trial, args.json)?);
-        if args.out.is_none() {
-            run_dir::prune(&workspace::runs(), args.keep as usize)?;
+        if args.out.is_none()
+            && let Err(error) = run_dir::prune(&workspace::runs(), args.keep as usize)
+        {
+            // somebody else's, perhaps: no reason to doubt this run
+            progress.note(&format!("{error:#}"));
         }
         if interrupt.seen().is_some() {
             break;
@@ -86,15 +103,28 @@ impl Ticket {
     }
 }
 
-/// The services, unless no users are driven. Only the build with the planted leaks knows their names.
-fn build(settings: &Settings, progress: &Progress) -> Result<Option<Binaries>> {
+/// The services, built unless they are `built` already or no users are driven. Only those with the planted leaks know the
+/// leaks' names.
+fn services(
+    settings: &Settings,
+    built: Option<Binaries>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<Option<Binaries>> {
     if !settings.drives() {
         return Ok(None);
     }
-    let Some(mutant) = &settings.mutant else {
-        return Binaries::build(Build::Plain, settings.offline, progress).map(Some);
+    let build = match settings.mutant {
+        None => Build::Plain,
+        Some(_) => Build::Mutants,
     };
-    let binaries = Binaries::build(Build::Mutants, settings.offline, progress)?;
+    let binaries = match built {
+        Some(built) => built,
+        None => Binaries::build(build, settings.offline, progress, Some(interrupt))?,
+    };
+    let Some(mutant) = &settings.mutant else {
+        return Ok(Some(binaries));
+    };
     let names: Vec<String> = binaries
         .mutants()?
         .into_iter()
@@ -116,13 +146,24 @@ fn build(settings: &Settings, progress: &Progress) -> Result<Option<Binaries>> {
 fn conclude(outcome: Outcome, trial: &Trial<'_>, json: bool) -> Result<Exit> {
     match outcome {
         Outcome::Judged { judged, flawed } => {
-            let report = reported(&judged, flawed, trial)?;
-            screen::print(&if json {
-                report::json(&report)?
+            let mut report = reported(&judged, flawed, trial)?;
+            // what cannot be kept, or shown, is still worth the other
+            let kept = report::write(&mut report, trial.run_dir);
+            let text = if json {
+                report::json(&report)
             } else {
-                report::screen(&report, Paint::for_stdout())
-            })?;
-            Ok(report.exit)
+                Ok(report::screen(&report, Paint::for_stdout()))
+            };
+            let shown = text.and_then(|text| screen::print(&text));
+            Ok([kept, shown]
+                .into_iter()
+                .fold(report.exit, |exit, done| match done {
+                    Ok(()) => exit,
+                    Err(error) => {
+                        screen::complain(&error);
+                        exit.and(Exit::Error)
+                    }
+                }))
         }
         Outcome::Interrupted(signal) => {
             screen::complain(&anyhow::anyhow!("interrupted while the services were starting"));
@@ -130,9 +171,14 @@ fn conclude(outcome: Outcome, trial: &Trial<'_>, json: bool) -> Result<Exit> {
         }
         Outcome::NotStarted(error) => {
             let logs = workspace::shown(&trial.run_dir.logs());
-            screen::complain(
-                &error.context(format!("the services did not come up; their logs are in {logs}")),
-            );
+            let full = if trial.run_dir.is_full() {
+                ", on a disk that is full"
+            } else {
+                ""
+            };
+            screen::complain(&error.context(format!(
+                "the services did not come up; their logs are in {logs}{full}"
+            )));
             Ok(Exit::NotStarted)
         }
     }
@@ -155,6 +201,5 @@ fn reported(judged: &Judged, flawed: bool, trial: &Trial<'_>) -> Result<Report> 
         );
         report.drill = Some(compared.context("cannot compare with the record of the planted leak")?);
     }
-    report::write(&mut report, trial.run_dir)?;
     Ok(report)
 }

@@ -30,6 +30,8 @@ pub(crate) enum Signal {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGHUP: the terminal is gone.
+    HangUp,
 }
 
 impl Exit {
@@ -42,6 +44,7 @@ impl Exit {
             Self::Breach => 11,
             Self::Unknown => 12,
             Self::NotStarted => 13,
+            Self::Interrupted(Signal::HangUp) => 129,
             Self::Interrupted(Signal::Interrupt) => 130,
             Self::Interrupted(Signal::Terminate) => 143,
         }
@@ -107,6 +110,7 @@ mod tests {
         check(&[Error, Violated], 10);
         check(&[Interrupted(Signal::Interrupt), Error], 130);
         check(&[Unknown, Interrupted(Signal::Terminate)], 143);
+        check(&[Interrupted(Signal::HangUp), Breach], 129);
         check(&[Interrupted(Signal::Terminate), Violated], 10);
     }
 }

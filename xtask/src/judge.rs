@@ -49,20 +49,24 @@ pub(crate) fn again(archive: &Archive) -> Result<Judged> {
         meter.observe(event);
     })?;
     for worker in archive.cut_by_limit() {
-        let what = format!("the history of worker {worker} reached its limit").into();
-        let missing = Event {
-            at: At::NEVER,
-            fact: Fact::LimitHit { what },
-        };
-        judge.observe(
-            Place {
-                worker,
-                index: u64::MAX,
-            },
-            &missing,
-        );
+        let what = format!("the history of worker {worker} reached its limit");
+        judge = lacking(judge, &what);
     }
     finish(judge, meter, archive)
+}
+
+/// The judge, told of something that the history itself cannot say.
+pub(crate) fn lacking(mut judge: Judge, what: &str) -> Judge {
+    let event = Event {
+        at: At::NEVER,
+        fact: Fact::LimitHit { what: what.into() },
+    };
+    let nowhere = Place {
+        worker: u16::MAX,
+        index: u64::MAX,
+    };
+    judge.observe(nowhere, &event);
+    judge
 }
 
 /// Decides, then goes through the history once more for the header and for the evidence of findings.
@@ -85,6 +89,18 @@ pub(crate) fn finish(judge: Judge, meter: Meter, archive: &Archive) -> Result<Ju
         performance,
         users: outline.users,
     })
+}
+
+/// Decides by what was seen live, where the history could not be kept: there is no evidence to show then.
+pub(crate) fn without_history(judge: Judge, meter: Meter, header: RunHeader, interrupted: bool) -> Judged {
+    Judged {
+        header,
+        interrupted,
+        evidence: Vec::new(),
+        judgement: judge.finish(),
+        performance: meter.finish(),
+        users: BTreeMap::new(),
+    }
 }
 
 /// The few facts that a report names as they are.

@@ -8,12 +8,15 @@ mod binaries;
 mod ci;
 mod cli;
 mod database;
+mod descriptors;
 mod doctor;
 mod drill;
 mod e2e;
 mod exit;
+mod fault;
 mod interrupt;
 mod judge;
+mod log;
 mod operator;
 mod progress;
 mod record;
@@ -24,12 +27,14 @@ mod settings;
 mod stack;
 mod tidy;
 mod trial;
+mod vigil;
 mod workspace;
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 
 use cli::{Cli, Command};
@@ -55,13 +60,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command on a runtime of its own, whose other thread hears signals while this one is busy.
+/// Runs a command on a runtime of its own, whose other thread hears signals while this one is busy. A panic is an error like
+/// others, once everything that the command held is let go.
 fn block_on(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
-        .build();
-    runtime
-        .context("cannot start the async runtime")?
-        .block_on(command)
+        .build()
+        .context("cannot start the async runtime")?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(command)));
+    // users that are still being driven are not waited for
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|_| bail!("a bug of the harness: it panicked, as said above"))
 }

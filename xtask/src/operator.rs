@@ -30,11 +30,19 @@ pub(crate) struct Counted {
 }
 
 impl Operator {
+    /// Whether the process answers in time. It is asked for its metrics, as its health depends on that of others.
+    pub(crate) async fn answers(&self, http: &reqwest::Client, within: Duration) -> bool {
+        http.get(self.url()).timeout(within).send().await.is_ok()
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/metrics", self.address)
+    }
+
     /// Reads the process's metrics; `up` is for how long it has been up.
     pub(crate) async fn scrape(&self, http: &reqwest::Client, up: Duration) -> Result<Counted> {
-        let url = format!("http://{}/metrics", self.address);
         let answer = http
-            .get(&url)
+            .get(self.url())
             .timeout(SCRAPE_WITHIN)
             .send()
             .await

@@ -17,6 +17,8 @@ const MARKER: &str = ".crosstalk-run";
 /// Owner only: a history holds everything that the users saw.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+/// With less than this free a disk is as good as full.
+const FREE_BYTES_MIN: u64 = 64 << 10;
 
 /// The folder of a run in progress.
 #[derive(Debug)]
@@ -101,6 +103,12 @@ impl RunDir {
             .create(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(folder)
+    }
+
+    /// Whether its disk is full: what fails then fails in odd ways, and cannot even be logged.
+    pub(crate) fn is_full(&self) -> bool {
+        rustix::fs::statvfs(&self.path)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FREE_BYTES_MIN)
     }
 
     /// Writes a file of the report.

@@ -7,7 +7,8 @@ use services::PostgresSource;
 use session::plan::Scale;
 
 use crate::cli::{E2eArgs, Plane, usage};
-use crate::stack::REPLICAS;
+use crate::fault::{Fault, Moment, Victim};
+use crate::stack::{POSTGRES, REPLICAS};
 
 /// A run that can be tried.
 #[derive(Clone, Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) planes: Vec<Plane>,
     pub(crate) gates: GateSet,
     pub(crate) mutant: Option<String>,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) offline: bool,
     pub(crate) postgres: PostgresSource,
     /// The command that repeats it, but for the seed.
@@ -63,11 +65,15 @@ impl Settings {
             replicas: REPLICAS,
             ..Scale::default()
         };
+        for fault in &args.faults {
+            check_fault(fault, args, &planes)?;
+        }
         Ok(Self {
             scale,
             planes,
             gates,
             mutant: args.mutant.clone(),
+            faults: args.faults.clone(),
             offline: args.offline,
             postgres: args.postgres.clone(),
             repeat: repeat(args),
@@ -109,6 +115,30 @@ fn check_mutant(mutant: &str) -> Result<(), clap::Error> {
     }
 }
 
+/// Whether there will be such a process, and such a moment.
+fn check_fault(fault: &Fault, args: &E2eArgs, planes: &[Plane]) -> Result<(), clap::Error> {
+    let drives = planes.iter().any(|plane| *plane != Plane::Dbpool);
+    let never = |why: String| Err(usage("e2e", format!("--fault: {fault}: {why}")));
+    match (&fault.victim, fault.moment) {
+        (_, Moment::Phase(_, round)) if round.0 > args.rounds => {
+            never(format!("there are {} rounds, --rounds", args.rounds))
+        }
+        (_, Moment::Phase(..) | Moment::Audit) if !drives => {
+            never("no users are driven, so there are neither phases nor an audit".to_owned())
+        }
+        (_, Moment::Pools) if !planes.contains(&Plane::Dbpool) => {
+            never("the pools are not put under stress, --only".to_owned())
+        }
+        (Victim::Service(name), _) if !drives && name != POSTGRES => {
+            never(format!("no users are driven, so {name} does not run"))
+        }
+        (Victim::Service(name), _) if name == POSTGRES && matches!(args.postgres, PostgresSource::Url(_)) => {
+            never("the server of a URL is not ours to break".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The command line that asks for the same, in the order of the help, without the seed and what only concerns output.
 fn repeat(args: &E2eArgs) -> String {
     let defaults = Scale::default();
@@ -140,6 +170,9 @@ fn repeat(args: &E2eArgs) -> String {
     }
     if let Some(mutant) = &args.mutant {
         word(true, format!("--mutant {mutant}"));
+    }
+    for fault in &args.faults {
+        word(true, format!("--fault {fault}"));
     }
     word(args.offline, "--offline".to_owned());
     words.join(" ")
@@ -225,12 +258,11 @@ mod tests {
 
     #[test]
     fn the_repeat_command_asks_for_the_same() {
-        let words =
-            "--users 40 --duration 2s --rate 50 --only isolation --mutant some-leak:0.5 --offline --quiet";
+        let words = "--users 40 --duration 2s --rate 50 --only isolation --mutant some-leak:0.5 --fault kill:auth@round --offline --quiet";
         let settings = Settings::check(&args(words)).unwrap();
         assert_eq!(
             settings.repeat,
-            "cargo xtask e2e --users 40 --duration 2s --rate 50 --only isolation --mutant some-leak:0.5 --offline"
+            "cargo xtask e2e --users 40 --duration 2s --rate 50 --only isolation --mutant some-leak:0.5 --fault kill:auth@round --offline"
         );
         let again = args(settings.repeat.trim_start_matches("cargo xtask e2e"));
         assert_eq!(Settings::check(&again).unwrap().scale, settings.scale);
@@ -255,6 +287,20 @@ mod tests {
             "unknown figure `latncy_p99`, did you mean `latency_p99`?",
         );
         check("--gate violations<5", "which is never loosened");
+        check("--fault kill:auth@round-4", "there are 3 rounds");
+        check("--fault kill:auth@stop --only dbpool", "auth does not run");
+        check(
+            "--fault term:harness@audit --only dbpool",
+            "neither phases nor an audit",
+        );
+        check(
+            "--fault kill:postgres@pools --only isolation",
+            "not put under stress",
+        );
+        check(
+            "--fault kill:postgres@stop --postgres postgres://here/x",
+            "not ours to break",
+        );
         check("--mutant Bad!", "`Bad!` is no name");
         check("--mutant leak:2", "`2` is no rate: above 0 and at most 1");
     }

@@ -1,11 +1,13 @@
 //! The system under test: PostgreSQL, auth, agent and two gateways, brought up in the order of their needs.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use dbpool::Stress;
+use futures_util::future::join_all;
 use history::Replica;
 use services::{
     Death, Guard, GuardSpec, Launch, Ports, Postgres, PostgresConfig, PostgresSource, Process, RoleOptions,
@@ -19,6 +21,10 @@ use crate::run_dir::RunDir;
 
 /// Gateways in front of one database.
 pub(crate) const REPLICAS: u8 = 2;
+/// The processes under test, by the names that reports and `--fault` know them by.
+pub(crate) const SERVICES: [&str; 5] = [POSTGRES, "auth", "agent", "gateway-0", "gateway-1"];
+/// The server, which is the only service if no users are driven.
+pub(crate) const POSTGRES: &str = "postgres";
 
 /// How long a process may take to bind, to answer for its health, or to migrate.
 const UP_WITHIN: Duration = Duration::from_secs(20);
@@ -62,6 +68,7 @@ pub(crate) async fn guard(run_dir: &RunDir) -> Result<Guard> {
 pub(crate) struct Stack {
     postgres: Postgres,
     deaths: watch::Receiver<Vec<Death>>,
+    http: reqwest::Client,
     /// `None` if no users are driven.
     pub(crate) chat: Option<Chat>,
     /// What the pools are put through, in a database of its own.
@@ -76,13 +83,20 @@ pub(crate) struct Chat {
     /// In the order of their replica numbers.
     pub(crate) gateways: Vec<SocketAddr>,
     pub(crate) operators: Vec<Operator>,
+    processes: Vec<Process>,
     /// Reads everything, writes nothing; no service gets it.
     pub(crate) audit_url: String,
 }
 
 impl Stack {
-    /// Starts everything and waits until it answers for its health.
-    pub(crate) async fn start(guard: &Guard, order: Order<'_>, progress: &Progress) -> Result<Self> {
+    /// Starts everything and waits until it answers for its health; what comes `half_way` comes when the database is up and
+    /// the services are not.
+    pub(crate) async fn start(
+        guard: &Guard,
+        order: Order<'_>,
+        progress: &Progress,
+        half_way: impl Future<Output = ()>,
+    ) -> Result<Self> {
         progress.stage("starting PostgreSQL");
         let mut config = PostgresConfig::new(cache_dir(), order.run_dir.path());
         config.source = order.postgres.clone();
@@ -90,6 +104,7 @@ impl Stack {
         config.connections = CONNECTIONS;
         let postgres = Postgres::start(config, guard, |line| progress.note(line)).await?;
         let stress = stress(&postgres).await?;
+        half_way.await;
         let mut notes = postgres.notes().to_vec();
         let chat = match order.binaries {
             Some(binaries) => {
@@ -112,8 +127,13 @@ impl Stack {
         if let Some(mutant) = order.mutant {
             notes.push(format!("a leak is planted: {mutant}"));
         }
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .context("cannot make an HTTP client")?;
         Ok(Self {
             deaths: guard.deaths(),
+            http,
             chat,
             stress,
             notes,
@@ -124,6 +144,38 @@ impl Stack {
     /// The processes that ended unasked so far.
     pub(crate) fn deaths(&self) -> Vec<Death> {
         self.deaths.borrow().clone()
+    }
+
+    /// Changes with every death.
+    pub(crate) fn watch_deaths(&self) -> watch::Receiver<Vec<Death>> {
+        self.deaths.clone()
+    }
+
+    /// For what is asked of operator ports.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Asks all services at once, but for those that are `lost` already: who does not answer in time.
+    pub(crate) async fn silent(&self, within: Duration, lost: &BTreeSet<String>) -> Vec<&str> {
+        let postgres = async {
+            let silent = !lost.contains(POSTGRES) && self.postgres.answers(within).await.is_err();
+            silent.then_some(POSTGRES)
+        };
+        let operators = self.chat.iter().flat_map(|chat| &chat.operators);
+        let others = operators.map(async |operator| {
+            let silent = !lost.contains(&operator.name) && !operator.answers(&self.http, within).await;
+            silent.then_some(operator.name.as_str())
+        });
+        let (postgres, others) = tokio::join!(postgres, join_all(others));
+        others.into_iter().chain([postgres]).flatten().collect()
+    }
+
+    /// A process of the run; `None` if it is not ours.
+    pub(crate) fn process(&self, name: &str) -> Option<&Process> {
+        let services = self.chat.iter().flat_map(|chat| &chat.processes);
+        let mut all = services.chain(self.postgres.process());
+        all.find(|process| process.name() == name)
     }
 
     /// Stops everything; what went wrong with that, a sentence each.
@@ -235,6 +287,7 @@ impl Starter<'_> {
             auth: auth.bind,
             gateways,
             operators,
+            processes: vec![auth.process, agent.process, first.process, second.process],
             audit_url: databases.audit_url,
         })
     }

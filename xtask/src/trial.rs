@@ -3,11 +3,11 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use history::{At, Fact, Interval, RunHeader};
+use history::{At, Fact, RunHeader};
 use services::Guard;
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
-use session::{Clock, Drive, Driven, Limits, Recorder, Target};
+use session::{Clock, Drive, Driven, Limits, Target};
 use tokio::sync::watch;
 
 use crate::archive::Archive;
@@ -15,12 +15,15 @@ use crate::audit;
 use crate::binaries::Binaries;
 use crate::cli::Plane;
 use crate::exit::Signal;
+use crate::fault::{Fault, Moment};
 use crate::interrupt::Interrupt;
 use crate::judge::{self, Judged};
+use crate::log::Log;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::settings::Settings;
-use crate::stack::{self, Chat, Order, Stack};
+use crate::stack::{self, Chat, Order, POSTGRES, Stack};
+use crate::vigil::Vigil;
 
 /// What a run is made of.
 #[derive(Clone, Copy)]
@@ -51,7 +54,7 @@ pub(crate) enum Outcome {
     NotStarted(anyhow::Error),
 }
 
-impl Trial<'_> {
+impl<'a> Trial<'a> {
     /// Runs and judges. Whatever happens, nothing is left running.
     pub(crate) async fn run(self) -> Result<Outcome> {
         let epoch = Instant::now();
@@ -67,50 +70,34 @@ impl Trial<'_> {
             offline: self.settings.offline,
             mutant: self.settings.mutant.as_deref(),
         };
+        let half_way = self.strike(Moment::Start, None, &guard, None);
         let stack = tokio::select! {
-            started = Stack::start(&guard, order, self.progress) => started.map_err(Outcome::NotStarted),
+            started = Stack::start(&guard, order, self.progress, half_way) => started.map_err(Outcome::NotStarted),
             signal = self.interrupt.came() => Err(Outcome::Interrupted(signal)),
         };
         let stack = match stack {
             Ok(stack) => stack,
             Err(outcome) => {
-                guard.stop().await?;
+                for problem in guard.stop().await?.problems {
+                    self.progress
+                        .note(&format!("not all is stopped and removed: {problem}"));
+                }
                 return Ok(outcome);
             }
         };
         let profile = Profile::reference();
         let header = self.header(&profile, u64::try_from(started.as_millis())?, &stack.notes);
-        let mut log = Log::begin(self.run_dir, header, Clock::new(epoch))?;
+        let mut log = match Log::begin(self.run_dir, &header, Clock::new(epoch)) {
+            Ok(log) => log,
+            Err(error) => {
+                stack.stop(guard).await;
+                return Err(error);
+            }
+        };
         log.stage("start", At::START);
-        self.covered(stack, guard, profile, epoch, log).await
-    }
-
-    /// From the first user to the last verdict.
-    async fn covered(
-        self,
-        stack: Stack,
-        guard: Guard,
-        profile: Profile,
-        epoch: Instant,
-        mut log: Log,
-    ) -> Result<Outcome> {
-        let mut driven = None;
-        if let Some(chat) = &stack.chat {
-            let outcome = self.drive(chat, profile.clone(), epoch).await;
-            driven = log.survive("driving the users", outcome);
-            self.unless_interrupted(self.audit(chat, &profile, &mut log))
-                .await;
-        }
-        if self.settings.selects(Plane::Dbpool) {
-            self.unless_interrupted(self.stress(&stack, &mut log)).await;
-        }
-        for death in stack.deaths() {
-            let fact = Fact::ServiceDied {
-                name: death.name.into(),
-                detail: death.exit.to_string().into(),
-            };
-            log.record(fact);
-        }
+        let driven = self.covered(&stack, &guard, profile, epoch, &mut log).await;
+        self.strike(Moment::Stop, Some(&stack), &guard, Some(&mut log))
+            .await;
         self.progress.stage("stopping the services");
         let from = log.clock.now();
         for problem in stack.stop(guard).await {
@@ -118,79 +105,228 @@ impl Trial<'_> {
         }
         log.stage("stop", from);
         self.progress.stage("judging");
-        self.judged(log, driven)
+        self.judged(log, driven, header)
     }
 
-    async fn audit(self, chat: &Chat, profile: &Profile, log: &mut Log) {
+    /// From the first user to the last look at the services.
+    async fn covered(
+        self,
+        stack: &Stack,
+        guard: &Guard,
+        profile: Profile,
+        epoch: Instant,
+        log: &mut Log,
+    ) -> Option<Driven> {
+        let mut vigil = Vigil::new(stack, log.clock);
+        let mut driven = None;
+        if let Some(chat) = &stack.chat {
+            let field = Field {
+                stack,
+                guard,
+                chat,
+                epoch,
+            };
+            let outcome = self.drive(field, profile.clone(), &mut vigil, log).await;
+            driven = log.survive("driving the users", outcome);
+            for error in driven.iter_mut().flat_map(|driven| driven.broken.drain(..)) {
+                log.trouble(format!(
+                    "driving the users failed: {:#}",
+                    anyhow::Error::new(error)
+                ));
+            }
+            self.strike(Moment::Audit, Some(stack), guard, Some(log)).await;
+            self.audit(stack, chat, &profile, &mut vigil, log).await;
+        }
+        if self.settings.selects(Plane::Dbpool) {
+            self.strike(Moment::Pools, Some(stack), guard, Some(log)).await;
+            self.stress(stack, &mut vigil, log).await;
+        }
+        vigil.roll_call().await;
+        log.note(&mut vigil);
+        log.settle(&vigil);
+        driven
+    }
+
+    async fn audit(
+        self,
+        stack: &Stack,
+        chat: &Chat,
+        profile: &Profile,
+        vigil: &mut Vigil<'_>,
+        log: &mut Log,
+    ) {
         self.progress.stage("reading the database and the operator ports");
         let from = log.clock.now();
-        audit::operators(chat, profile, log).await;
-        audit::rows(chat, profile, log).await;
-        log.stage("audit", from);
-    }
-
-    async fn stress(self, stack: &Stack, log: &mut Log) {
-        self.progress.stage("stressing the connection pools");
-        let from = log.clock.now();
-        audit::pools(&stack.stress, log).await;
-        log.stage("pools", from);
-    }
-
-    /// Works until it is done or a signal comes.
-    async fn unless_interrupted(self, work: impl Future<Output = ()>) {
+        vigil.roll_call().await;
+        log.note(vigil);
+        if vigil.lacks(POSTGRES) {
+            log.record(Fact::AuditEnd {
+                rows: 0,
+                complete: false,
+            });
+        } else {
+            self.unless_called_off(vigil, audit::rows(chat, profile, log))
+                .await;
+        }
         tokio::select! {
             biased;
             _ = self.interrupt.came() => {}
+            () = audit::operators(stack, chat, vigil, profile, log) => {}
+        }
+        log.stage("audit", from);
+    }
+
+    async fn stress(self, stack: &Stack, vigil: &mut Vigil<'_>, log: &mut Log) {
+        if vigil.lacks(POSTGRES) {
+            return;
+        }
+        self.progress.stage("stressing the connection pools");
+        let from = log.clock.now();
+        self.unless_called_off(vigil, audit::pools(&stack.stress, log))
+            .await;
+        log.note(vigil);
+        log.stage("pools", from);
+    }
+
+    /// Works with the database until it is done, a signal comes or the database is lost.
+    async fn unless_called_off(self, vigil: &mut Vigil<'_>, work: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            _ = self.interrupt.came() => {}
+            () = vigil.only(POSTGRES) => {}
             () = work => {}
         }
     }
 
-    fn judged(self, mut log: Log, driven: Option<Driven>) -> Result<Outcome> {
-        log.record(Fact::Ended {
-            interrupted: self.interrupt.seen().is_some(),
-        });
-        let Log { recorder, flawed, .. } = log;
-        let own = recorder.finish()?;
-        let (mut judge, mut meter, mut seals) = (own.judge, own.meter, vec![own.seal]);
+    fn judged(self, mut log: Log, driven: Option<Driven>, header: RunHeader) -> Result<Outcome> {
+        let interrupted = self.interrupt.seen().is_some();
+        log.record(Fact::Ended { interrupted });
+        let (own, mut flawed) = log.finish();
+        let (mut judge, mut meter) = (own.judge, own.meter);
+        let mut seals = own.seal.map(|seal| vec![seal]).map_err(anyhow::Error::new);
         if let Some(driven) = driven {
             judge = judge.merge(driven.judge);
             meter = meter.merge(driven.meter);
-            seals.extend(driven.seals);
+            seals = seals.map(|own| own.into_iter().chain(driven.seals).collect());
         }
-        let archive = Archive::seal(self.run_dir.path(), self.run, seals)?;
-        let judged = Box::new(judge::finish(judge, meter, &archive)?);
-        Ok(Outcome::Judged { judged, flawed })
+        let archive = seals.and_then(|seals| Archive::seal(self.run_dir.path(), self.run, seals));
+        let judged = match archive {
+            Ok(archive) => judge::finish(judge, meter, &archive)?,
+            Err(error) => {
+                flawed = true;
+                let judge = judge::lacking(judge, &format!("the history is not whole: {error:#}"));
+                judge::without_history(judge, meter, header, interrupted)
+            }
+        };
+        Ok(Outcome::Judged {
+            judged: Box::new(judged),
+            flawed,
+        })
     }
 
-    /// Drives the users on threads of their own.
-    async fn drive(self, chat: &Chat, profile: Profile, epoch: Instant) -> Result<Driven> {
+    /// Drives the users on threads of their own, watches the services, and strikes when it is time.
+    async fn drive(
+        self,
+        field: Field<'_>,
+        profile: Profile,
+        vigil: &mut Vigil<'_>,
+        log: &mut Log,
+    ) -> Result<Driven> {
+        let (sender, mut progress) = watch::channel(session::Progress::default());
+        let (call_off, interrupt) = watch::channel(false);
+        let drive = self.order(field, profile, sender, interrupt)?;
+        let mut due = self.due(&drive.plan);
+        let mut driving = tokio::task::spawn_blocking(move || session::drive(drive));
+        let (mut raised, mut lost) = (self.interrupt.flag(), false);
+        let mut watching = Box::pin(vigil.any());
+        let driven = loop {
+            tokio::select! {
+                driven = &mut driving => break driven,
+                Ok(()) = progress.changed() => {
+                    let progress = progress.borrow_and_update().clone();
+                    self.show(&progress);
+                    while let Some((_, fault)) = due.pop_if(|(phase, _)| *phase <= progress.done) {
+                        self.inflict(fault, Some(field.stack), field.guard, Some(log)).await;
+                    }
+                }
+                Ok(_) = raised.wait_for(|raised| *raised), if !*call_off.borrow() => {
+                    call_off.send_replace(true);
+                }
+                () = &mut watching, if !lost => {
+                    lost = true;
+                    call_off.send_replace(true);
+                }
+            }
+        };
+        drop(watching);
+        log.note(vigil);
+        if lost {
+            log.record(Fact::LimitHit {
+                what: "the run was called off, as it had lost a service".into(),
+            });
+        }
+        for (_, fault) in due {
+            log.trouble(format!("{fault} never came to pass: that phase was not reached"));
+        }
+        Ok(driven.context("the drive broke")??)
+    }
+
+    fn order(
+        self,
+        field: Field<'_>,
+        profile: Profile,
+        progress: watch::Sender<session::Progress>,
+        interrupt: watch::Receiver<bool>,
+    ) -> Result<Drive> {
         let dialects = u8::try_from(profile.dialects.len())?;
         let scale = Scale {
             seed: self.seed,
             dialects,
             ..self.settings.scale.clone()
         };
-        let (sender, mut progress) = watch::channel(session::Progress::default());
-        let drive = Drive {
+        Ok(Drive {
             plan: Plan::new(scale)?,
             target: Target {
-                auth: format!("http://{}", chat.auth),
-                gateways: chat.gateways.iter().map(ToString::to_string).collect(),
+                auth: format!("http://{}", field.chat.auth),
+                gateways: field.chat.gateways.iter().map(ToString::to_string).collect(),
                 profile,
             },
             run_dir: self.run_dir.path().to_path_buf(),
             run: self.run,
-            epoch,
+            epoch: field.epoch,
             limits: Limits::default(),
-            progress: sender,
-            interrupt: self.interrupt.flag(),
-        };
-        let mut driving = tokio::task::spawn_blocking(move || session::drive(drive));
-        loop {
-            tokio::select! {
-                driven = &mut driving => return Ok(driven.context("the drive broke")??),
-                Ok(()) = progress.changed() => self.show(&progress.borrow_and_update()),
-            }
+            progress,
+            interrupt,
+        })
+    }
+
+    /// The faults that come in phases, the first one last.
+    fn due(self, plan: &Plan) -> Vec<(u16, &'a Fault)> {
+        let faults = self.settings.faults.iter();
+        let mut due: Vec<_> = faults
+            .filter_map(|fault| Some((fault.phase(plan)?, fault)))
+            .collect();
+        due.reverse();
+        due.sort_by_key(|(phase, _)| std::cmp::Reverse(*phase));
+        due
+    }
+
+    /// Inflicts the faults that come now.
+    async fn strike(self, moment: Moment, stack: Option<&Stack>, guard: &Guard, mut log: Option<&mut Log>) {
+        for fault in self.settings.faults.iter().filter(|fault| fault.moment == moment) {
+            self.inflict(fault, stack, guard, log.as_deref_mut()).await;
+        }
+    }
+
+    async fn inflict(self, fault: &Fault, stack: Option<&Stack>, guard: &Guard, log: Option<&mut Log>) {
+        let inflicted = fault.inflict(stack, guard, self.interrupt).await;
+        let Some(log) = log else { return };
+        match inflicted {
+            Ok(true) => log.record(Fact::FaultInjected {
+                what: fault.to_string().into(),
+            }),
+            Ok(false) => {}
+            Err(error) => log.trouble(format!("{fault} never came to pass: {error:#}")),
         }
     }
 
@@ -208,7 +344,7 @@ impl Trial<'_> {
         self.progress.step(&what, progress.arrived.into(), users);
     }
 
-    fn header(self, profile: &Profile, started_unix_ms: u64, notes: &[String]) -> Box<RunHeader> {
+    fn header(self, profile: &Profile, started_unix_ms: u64, notes: &[String]) -> RunHeader {
         let Settings {
             scale,
             planes,
@@ -218,7 +354,7 @@ impl Trial<'_> {
         } = self.settings;
         // a run that drives nobody expects nobody
         let driven = |number: u32| if self.settings.drives() { number } else { 0 };
-        Box::new(RunHeader {
+        RunHeader {
             version: history::VERSION,
             run: self.run,
             seed: self.seed,
@@ -235,59 +371,15 @@ impl Trial<'_> {
             identity_audience: profile.identity_audience,
             repeat: format!("{repeat} --seed {}", self.seed),
             notes: notes.to_vec(),
-        })
-    }
-}
-
-/// What worker 0 records, and what went wrong besides.
-pub(crate) struct Log {
-    pub(crate) clock: Clock,
-    recorder: Recorder,
-    flawed: bool,
-}
-
-impl Log {
-    fn begin(run_dir: &RunDir, header: Box<RunHeader>, clock: Clock) -> Result<Self> {
-        let mut recorder = Recorder::create(run_dir.path(), header.run, 0)?;
-        recorder.record(At::START, Fact::Run(header));
-        Ok(Self {
-            clock,
-            recorder,
-            flawed: false,
-        })
-    }
-
-    /// Records what happens now.
-    pub(crate) fn record(&mut self, fact: Fact<'_>) {
-        self.recorder.record(self.clock.now(), fact);
-    }
-
-    /// Records a stage that ends now.
-    fn stage(&mut self, name: &str, from: At) {
-        let to = self.clock.now();
-        self.recorder.record(
-            to,
-            Fact::Stage {
-                name: name.into(),
-                during: Interval { from, to },
-            },
-        );
-    }
-
-    /// What the harness could not do: in the history too, so that no verdict is valid for want of it.
-    pub(crate) fn trouble(&mut self, what: String) {
-        self.record(Fact::LimitHit { what: what.into() });
-        self.flawed = true;
-    }
-
-    /// The outcome, or trouble.
-    pub(crate) fn survive<T>(&mut self, doing: &str, outcome: Result<T>) -> Option<T> {
-        match outcome {
-            Ok(done) => Some(done),
-            Err(error) => {
-                self.trouble(format!("{doing} failed: {error:#}"));
-                None
-            }
         }
     }
+}
+
+/// What the users are let loose on.
+#[derive(Clone, Copy)]
+struct Field<'a> {
+    stack: &'a Stack,
+    guard: &'a Guard,
+    chat: &'a Chat,
+    epoch: Instant,
 }

@@ -40,7 +40,7 @@ fn run_folder() -> tempfile::TempDir {
         );
     }
     let segments = [own, other]
-        .map(|recorder| recorder.finish().unwrap().seal)
+        .map(|recorder| recorder.finish().seal.unwrap())
         .to_vec();
     write_seal(dir.path(), &Seal { run: RUN, segments });
     dir
@@ -203,7 +203,7 @@ fn a_part_of_another_history_is_refused() {
             let other = tempfile::tempdir().unwrap();
             let mut recorder = Recorder::create(other.path(), RUN, 1).unwrap();
             recorder.record(At(1), Fact::Ended { interrupted: false });
-            recorder.finish().unwrap();
+            recorder.finish().seal.unwrap();
             fs::copy(segment(other.path()), segment(dir)).unwrap();
         },
         "has 1 records, the seal lists 100",

@@ -197,4 +197,10 @@ pub enum Fact<'a> {
         /// Whether the run was interrupted before its plan was done.
         interrupted: bool,
     },
+    /// The harness broke something on purpose, as it was told to.
+    FaultInjected {
+        /// What it did, to whom and when.
+        #[serde(borrow)]
+        what: Cow<'a, str>,
+    },
 }

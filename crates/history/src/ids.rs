@@ -33,7 +33,7 @@ number! {
     Session(u32)
 }
 number! {
-    /// One attempt of an op, never reused within a run (worker in the upper 24 bits).
+    /// One attempt of an op, never reused within a run: its connection in the upper 32 bits, its number there below.
     Op(u64)
 }
 number! {
@@ -48,6 +48,20 @@ number! {
 number! {
     /// A round of the measured phases, counted from 1; 0 outside of them.
     Round(u16)
+}
+
+impl Op {
+    /// The attempt of this number, which is above those before it, over `conn`.
+    #[must_use]
+    pub fn of(conn: Conn, number: u32) -> Self {
+        Self(u64::from(conn.0) << 32 | u64::from(number))
+    }
+
+    /// Its number within its connection.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 impl Replica {

@@ -3,7 +3,8 @@
 use std::io::{ErrorKind, Read};
 
 use crate::segment::{
-    BlockKind, HASH_BYTES, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, VERSION, chain, hex,
+    BlockKind, HASH_BYTES, HEADER_BYTES, Header, LENGTH_BYTES, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, VERSION,
+    chain, hex,
 };
 use crate::{Event, Place, SegmentSeal};
 
@@ -187,14 +188,14 @@ impl<R: Read> SegmentReader<R> {
 
     fn next_record(&mut self) -> Result<std::ops::Range<usize>, ReadError> {
         let rest = &self.payload[self.offset..];
-        let Some((length, rest)) = rest.split_first_chunk::<4>() else {
+        let Some((length, rest)) = rest.split_first_chunk::<LENGTH_BYTES>() else {
             return Err(self.inconsistent_records("it has fewer records than it counts"));
         };
         let length = u32::from_le_bytes(*length) as usize;
         if length > rest.len() || length > RECORD_BYTES_MAX {
             return Err(self.inconsistent_records("a record is longer than its block"));
         }
-        let from = self.offset + 4;
+        let from = self.offset + LENGTH_BYTES;
         self.offset = from + length;
         Ok(from..from + length)
     }

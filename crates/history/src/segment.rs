@@ -18,12 +18,14 @@ pub const VERSION: u16 = 1;
 pub(crate) const HEADER_BYTES: usize = 48;
 /// Bytes of a block's hash.
 pub(crate) const HASH_BYTES: usize = 32;
+/// Bytes of the length before a record.
+pub(crate) const LENGTH_BYTES: usize = 4;
 /// A block is written as soon as its payload is this long.
 pub(crate) const BLOCK_BYTES: usize = 64 * 1024;
 /// No record is longer: a frame of the largest size that the harness accepts, and what is said of it.
 pub const RECORD_BYTES_MAX: usize = 80 * 1024 * 1024;
 /// No block's payload is longer: one that was nearly full, and the longest record.
-pub(crate) const PAYLOAD_BYTES_MAX: usize = BLOCK_BYTES + 4 + RECORD_BYTES_MAX;
+pub(crate) const PAYLOAD_BYTES_MAX: usize = BLOCK_BYTES + LENGTH_BYTES + RECORD_BYTES_MAX;
 
 /// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

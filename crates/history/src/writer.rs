@@ -2,7 +2,11 @@
 
 use std::io::Write;
 
-use crate::segment::{BLOCK_BYTES, BlockKind, HASH_BYTES, Header, RECORD_BYTES_MAX, VERSION, chain, hex};
+use postcard::ser_flavors::Flavor;
+
+use crate::segment::{
+    BLOCK_BYTES, BlockKind, HASH_BYTES, Header, LENGTH_BYTES, RECORD_BYTES_MAX, VERSION, chain, hex,
+};
 use crate::{Event, Place, SegmentSeal};
 
 /// Why an event could not be written.
@@ -66,7 +70,6 @@ pub struct SegmentWriter<W: Write> {
     limit_bytes: u64,
     limit_hit: bool,
     payload: Vec<u8>,
-    record: Vec<u8>,
     in_block: u32,
     blocks: u64,
     records: u64,
@@ -84,7 +87,6 @@ impl<W: Write> SegmentWriter<W> {
             limit_bytes,
             limit_hit: false,
             payload: Vec::with_capacity(BLOCK_BYTES * 2),
-            record: Vec::new(),
             in_block: 0,
             blocks: 0,
             records: 0,
@@ -148,21 +150,31 @@ impl<W: Write> SegmentWriter<W> {
         })
     }
 
+    /// Puts a record to the end of the payload, or leaves that as it was.
     fn encode(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
+        let before = self.payload.len();
+        let encoded = self.append_record(event);
+        if encoded.is_err() {
+            self.payload.truncate(before);
+        }
+        encoded
+    }
+
+    fn append_record(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
         let (worker, index) = (self.worker, self.records);
-        let mut scratch = std::mem::take(&mut self.record);
-        scratch.clear();
-        let record = postcard::to_extend(event, scratch).map_err(|source| WriteError::Encode {
+        let length_at = self.payload.len();
+        self.payload.extend_from_slice(&[0; LENGTH_BYTES]);
+        let from = self.payload.len();
+        let encoded = postcard::serialize_with_flavor(event, Tail(&mut self.payload));
+        encoded.map_err(|source| WriteError::Encode {
             worker,
             index,
             source,
         })?;
-        let bytes = record.len();
+        let bytes = self.payload.len() - from;
         match u32::try_from(bytes) {
             Ok(length) if bytes <= RECORD_BYTES_MAX => {
-                self.payload.extend_from_slice(&length.to_le_bytes());
-                self.payload.extend_from_slice(&record);
-                self.record = record;
+                self.payload[length_at..from].copy_from_slice(&length.to_le_bytes());
                 Ok(())
             }
             _ => Err(WriteError::TooLong { worker, index, bytes }),
@@ -201,5 +213,26 @@ impl<W: Write> SegmentWriter<W> {
             bytes,
             source,
         }
+    }
+}
+
+/// Where a record goes: behind those before it.
+struct Tail<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Tail<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }

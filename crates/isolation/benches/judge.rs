@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use history::{
@@ -13,6 +14,7 @@ use isolation::Judge;
 const RUN: u32 = 4711;
 const CONN: Conn = Conn(1);
 const OP: Op = Op(1);
+const USERS: [u32; 3] = [12, 1_000, 100_000];
 
 fn id(kind: u32, n: u32) -> String {
     format!("{kind:08x}-0000-4000-8000-{n:012x}")
@@ -93,7 +95,7 @@ fn frame(c: &mut Criterion) {
     let mut group = c.benchmark_group("frame judgement");
     let reply = reply();
     group.throughput(Throughput::Bytes(200));
-    for users in [12, 1_000, 100_000] {
+    for users in USERS {
         let mut judge = judge(users);
         let mut index = 300_000;
         group.bench_function(BenchmarkId::from_parameter(users), |b| {
@@ -106,5 +108,34 @@ fn frame(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frame);
+/// Turns that are measured for a ratio; the fastest counts.
+const TURNS: usize = 200;
+const FRAMES: u64 = 200;
+
+/// The shortest time of many turns over as many frames, for each number of users, taken in turns.
+#[expect(clippy::print_stdout, reason = "this is what the bench is run for")]
+fn ratios(_: &mut Criterion) {
+    let reply = reply();
+    let mut judges = USERS.map(judge);
+    let (mut best, mut index) = (USERS.map(|_| Duration::MAX), 300_000);
+    for _ in 0..TURNS {
+        for (judge, best) in judges.iter_mut().zip(&mut best) {
+            let begin = Instant::now();
+            for _ in 0..FRAMES {
+                index += 1;
+                judge.observe(Place { worker: 0, index }, black_box(&reply));
+            }
+            *best = begin.elapsed().min(*best);
+        }
+    }
+    for (users, time) in USERS.iter().zip(best).skip(1) {
+        let ratio = time.as_secs_f64() / best[0].as_secs_f64();
+        println!(
+            "figure: frame judgement | {users} users known / {} | {ratio:.2} x | the same",
+            USERS[0]
+        );
+    }
+}
+
+criterion_group!(benches, ratios, frame);
 criterion_main!(benches);

@@ -1,6 +1,6 @@
 //! What scanning costs: the needles against one needle of the same library family, whole scans, streams, ids.
 //!
-//! After criterion's figures it prints how many times as long as one `memmem` over the same bytes each pass
+//! Before criterion's figures it prints how many times as long as one `memmem` over the same bytes each pass
 //! takes, all measured in turns within one run, so that a busy machine slows both alike.
 
 use std::hint::black_box;
@@ -12,7 +12,12 @@ use isolation::canary::{Datum, MARKER, Mint};
 use isolation::scan::{Medium, Scanner, StreamScanner, holds_needle, ids};
 
 const RUN: u32 = 4711;
-const SIZES: [(&str, usize); 3] = [("200 B", 200), ("4 KiB", 4 << 10), ("1 MiB", 1 << 20)];
+/// With what the needle search may take, in times of one needle's.
+const SIZES: [(&str, usize, &str); 3] = [
+    ("200 B", 200, ""),
+    ("4 KiB", 4 << 10, "at most 3 x"),
+    ("1 MiB", 1 << 20, "at most 2 x"),
+];
 /// Turns that are measured for a ratio; the fastest counts.
 const TURNS: u32 = 200;
 
@@ -57,7 +62,7 @@ fn leaking(len: usize) -> Vec<u8> {
 fn scan(c: &mut Criterion) {
     let mut scanner = Scanner::new(RUN);
     let memmem = memchr::memmem::Finder::new(MARKER);
-    for (name, len) in SIZES {
+    for (name, len, _) in SIZES {
         let (clean, leaking) = (clean(len), leaking(len));
         let mut group = c.benchmark_group("canary scan");
         group.throughput(Throughput::Bytes(len as u64));
@@ -115,7 +120,7 @@ fn fastest<const N: usize>(mut passes: [&mut dyn FnMut(); N]) -> [Duration; N] {
 fn ratios(_: &mut Criterion) {
     let mut scanner = Scanner::new(RUN);
     let memmem = memchr::memmem::Finder::new(MARKER);
-    for (name, len) in SIZES {
+    for (name, len, target) in SIZES {
         let bytes = clean(len);
         let [one, needles, whole, ids] = fastest([
             &mut || _ = black_box(memmem.find(black_box(&bytes))),
@@ -123,11 +128,13 @@ fn ratios(_: &mut Criterion) {
             &mut || _ = black_box(scanner.scan(black_box(&bytes), Medium::Text)),
             &mut || ids::find(black_box(&bytes), |id| _ = black_box(id)),
         ]);
-        let times = |pass: Duration| pass.as_secs_f64() / one.as_secs_f64();
-        let (needles, whole, ids) = (times(needles), times(whole), times(ids));
-        println!(
-            "clean JSON, {name}: needles {needles:.2} x memmem, whole scan {whole:.2} x, ids {ids:.2} x"
-        );
+        let say = |what: &str, pass: Duration, target: &str| {
+            let ratio = pass.as_secs_f64() / one.as_secs_f64();
+            println!("figure: needle search, clean JSON of {name} | {what} | {ratio:.2} x | {target}");
+        };
+        say("needles / memmem of one needle", needles, target);
+        say("  with all that may be decoded", whole, "");
+        say("  ids and tokens", ids, "");
     }
 }
 

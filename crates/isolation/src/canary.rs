@@ -160,21 +160,23 @@ impl Canary {
         put(&mut symbols[13..17], self.audience);
         put(&mut symbols[17..22], self.run);
         put(&mut symbols[22..26], self.serial.0);
-        let check = check::checksum(&symbols[..DATA_LEN]);
-        symbols[DATA_LEN..].copy_from_slice(&check);
+        let (data, check) = symbols
+            .split_first_chunk_mut::<DATA_LEN>()
+            .expect("data is a part of it");
+        check.copy_from_slice(&check::checksum(data));
         symbols.map(|value| ALPHABET[usize::from(value)])
     }
 
     /// The short form: one block, for e-mail addresses and titles.
     #[must_use]
     pub fn short(&self) -> String {
-        self.block().map(char::from).iter().collect()
+        text(&self.block()).to_owned()
     }
 
     /// The long form: three identical blocks, 96 characters.
     #[must_use]
     pub fn long(&self) -> String {
-        self.short().repeat(3)
+        text(&self.block()).repeat(LONG_LEN / BLOCK_LEN)
     }
 
     /// Reads a block, in either case; `None` unless the marker stands first and the checksum holds.
@@ -391,6 +393,10 @@ impl Found {
             None => Some(Self::Fragment(Fragment::new(&tail[..right]))),
         }
     }
+}
+
+fn text(block: &[u8; BLOCK_LEN]) -> &str {
+    std::str::from_utf8(block).expect("symbols are ASCII")
 }
 
 /// Where markers stand, in either case.

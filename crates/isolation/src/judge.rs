@@ -143,6 +143,7 @@ impl Judge {
     #[must_use]
     pub fn finish(mut self) -> Judgement {
         self.end_connections();
+        self.ledger.stored.settle();
         finish::judgement(&Case::new(&self))
     }
 

@@ -1,6 +1,6 @@
 //! How many ops were in flight at once, as the client sees it.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use history::At;
 
@@ -18,14 +18,17 @@ const SLICES_MAX: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct InFlight {
     shift: u8,
-    net: BTreeMap<u64, i64>,
+    /// The slice of the first of `net`.
+    first: u64,
+    net: VecDeque<i64>,
 }
 
 impl Default for InFlight {
     fn default() -> Self {
         Self {
             shift: FINEST_SHIFT,
-            net: BTreeMap::new(),
+            first: 0,
+            net: VecDeque::new(),
         }
     }
 }
@@ -33,37 +36,52 @@ impl Default for InFlight {
 impl InFlight {
     /// Counts one op that was in flight from `from` to `to`; [`At::NEVER`] for one that never ended.
     pub(crate) fn count(&mut self, from: At, to: At) {
-        self.add(from, 1);
+        self.count_at(from, 1);
         if to != At::NEVER {
-            self.add(to, -1);
+            self.count_at(to, -1);
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.coarsen(other.shift);
         let by = self.shift - other.shift;
-        for (slice, net) in &other.net {
-            *self.net.entry(slice >> by).or_default() += net;
+        for (slice, net) in (other.first..).zip(&other.net) {
+            self.add(slice >> by, *net);
         }
     }
 
     /// Most ops in flight at the end of a slice, at least 1; `None` if no op was counted.
     pub(crate) fn peak(&self) -> Option<u64> {
         let mut now = 0;
-        let ends = self.net.values().map(|net| {
+        let ends = self.net.iter().map(|net| {
             now += net;
             now
         });
         ends.max().map(|peak| u64::try_from(peak).unwrap_or(0).max(1))
     }
 
-    fn add(&mut self, at: At, ends: i64) {
+    fn count_at(&mut self, at: At, ends: i64) {
         let mut shift = self.shift;
         while at.0 >> shift >= SLICES_MAX {
             shift += 1;
         }
         self.coarsen(shift);
-        *self.net.entry(at.0 >> shift).or_default() += ends;
+        self.add(at.0 >> self.shift, ends);
+    }
+
+    fn add(&mut self, slice: u64, ends: i64) {
+        if self.net.is_empty() {
+            self.first = slice;
+        }
+        while slice < self.first {
+            self.net.push_front(0);
+            self.first -= 1;
+        }
+        let at = (slice - self.first) as usize;
+        if at >= self.net.len() {
+            self.net.resize(at + 1, 0);
+        }
+        self.net[at] += ends;
     }
 
     fn coarsen(&mut self, shift: u8) {
@@ -71,10 +89,10 @@ impl InFlight {
             return;
         }
         let by = shift - self.shift;
-        let fine = std::mem::take(&mut self.net);
-        for (slice, net) in fine {
-            *self.net.entry(slice >> by).or_default() += net;
-        }
+        let (first, fine) = (self.first, std::mem::take(&mut self.net));
         self.shift = shift;
+        for (slice, net) in (first..).zip(fine) {
+            self.add(slice >> by, net);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::postgres::External;
+use crate::postgres::{External, segment};
 
 /// Something that a run made and that must be gone when it is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum Leftover {
     Path(PathBuf),
     /// A database and roles on somebody else's server.
     External(External),
+    /// The shared memory that a killed PostgreSQL server of this data folder has left.
+    SharedMemory(PathBuf),
 }
 
 impl Leftover {
@@ -21,7 +23,7 @@ impl Leftover {
     pub(crate) fn absolute(self) -> Self {
         match self {
             Self::Path(path) => Self::Path(std::path::absolute(&path).unwrap_or(path)),
-            external => external,
+            other => other,
         }
     }
 
@@ -32,6 +34,7 @@ impl Leftover {
                 remove_path(path).map_err(|error| format!("cannot remove {}: {error}", path.display()))
             }
             Self::External(external) => external.remove().await.map_err(|error| error.to_string()),
+            Self::SharedMemory(data) => segment::remove(data),
         }
     }
 }

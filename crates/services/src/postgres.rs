@@ -7,6 +7,7 @@ mod external;
 mod fetch;
 mod find;
 mod folder;
+pub(crate) mod segment;
 mod server;
 mod settings;
 mod source;
@@ -15,6 +16,7 @@ mod template;
 mod tree;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio_postgres::Client;
 
@@ -23,7 +25,7 @@ pub use find::POSTGRES_VERSION_MIN;
 pub use source::{POSTGRES_ENV, PostgresSource};
 
 use crate::{Error, Guard, Kept, Process};
-use server::{Server, quoted, random_password, run_sql};
+use server::{Server, quoted, random_password, run_sql, timed};
 
 /// Connections that all services together may open, unless said otherwise; a server as it comes has room for them.
 const CONNECTIONS: u16 = 80;
@@ -221,6 +223,14 @@ impl Postgres {
     #[must_use]
     pub fn process(&self) -> Option<&Process> {
         self.process.as_ref()
+    }
+
+    /// Asks the server for an answer, over a connection that is open already.
+    ///
+    /// # Errors
+    /// [`Error::Sql`]; [`Error::SqlTimeout`] after `within`.
+    pub async fn answers(&self, within: Duration) -> Result<(), Error> {
+        timed(within, "answer", self.admin.batch_execute("SELECT 1")).await
     }
 
     /// Stops the private cluster and removes its folder, or drops databases and roles, now.

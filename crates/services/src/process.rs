@@ -145,21 +145,29 @@ impl Process {
         Ok(self.exited().await)
     }
 
-    /// Sends it a signal: [`Signal::Stop`] freezes it, [`Signal::Cont`] thaws it. After one that is meant to end
-    /// it, its end is no [`Death`](crate::Death).
+    /// Sends it a signal: [`Signal::Stop`] freezes it, [`Signal::Cont`] thaws it, with all processes that it has started
+    /// where the system says which. After one that is meant to end it, its end is no [`Death`](crate::Death).
     ///
     /// # Errors
     /// [`Error::GuardLost`].
     pub async fn signal(&self, signal: Signal) -> Result<(), Error> {
+        self.send(signal, true).await
+    }
+
+    /// As [`Self::signal`], but as if somebody else had sent it: if it ends by it, that is a [`Death`](crate::Death).
+    ///
+    /// # Errors
+    /// [`Error::GuardLost`].
+    pub async fn strike(&self, signal: Signal) -> Result<(), Error> {
+        self.send(signal, false).await
+    }
+
+    async fn send(&self, signal: Signal, asked: bool) -> Result<(), Error> {
         if self.exit().is_some() {
             return Ok(());
         }
-        self.link
-            .order(Order::Signal {
-                name: self.name.clone(),
-                signal,
-            })
-            .await
+        let name = self.name.clone();
+        self.link.order(Order::Signal { name, signal, asked }).await
     }
 
     fn died(&self, exit: Exit, awaited: &str) -> Error {

@@ -141,6 +141,33 @@ async fn a_death_nobody_asked_for_is_noticed_and_one_asked_for_is_not() {
     bench.stop().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_freeze_takes_all_that_a_process_has_started_and_a_strike_is_a_death() {
+    let bench = Bench::new().await;
+    let deaths = bench.guard.deaths();
+    let script = "setsid sh -c 'echo $$ > child; exec sleep 1000' & echo up; wait";
+    let launch = bench.script("server", script).stop(SHORT_GRACE);
+    let server = bench.guard.spawn(launch).await.unwrap();
+    let child = number_in(&bench.path("child"));
+    let frozen = |pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with('T'))
+    };
+    server.strike(Signal::Stop).await.unwrap();
+    eventually("both are frozen", || frozen(server.pid()) && frozen(child));
+    server.strike(Signal::Cont).await.unwrap();
+    eventually("both are thawed", || !frozen(server.pid()) && !frozen(child));
+    assert_eq!(*deaths.borrow(), []);
+
+    server.strike(Signal::Kill).await.unwrap();
+    assert_eq!(server.exited().await, Exit::Signal(9));
+    assert_eq!(deaths.borrow()[0].to_string(), "server was ended by SIGKILL");
+    bench.stop().await;
+    assert!(!alive(child), "it had left the group, and its parent is gone");
+}
+
 #[tokio::test]
 async fn what_cannot_be_started_says_why() {
     let bench = Bench::new().await;

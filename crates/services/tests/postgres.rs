@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, kill_process};
-use services::{Database, Error, Postgres, PostgresConfig, PostgresSource, Role, RoleOptions};
+use services::{Database, Error, Postgres, PostgresConfig, PostgresSource, Role, RoleOptions, Signal};
 use sqlx::Connection;
 use support::{Bench, PATIENCE, alive, cache, chain, config, connect, eventually, start};
 
@@ -182,13 +182,7 @@ async fn two_clusters_live_side_by_side_and_leave_nothing() {
     for (bench, postgres) in [(&bench, &first), (&other, &second)] {
         let link = bench.path("run/postgres");
         let folder = fs::read_link(&link).unwrap();
-        let lock = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
-        segments.extend(
-            lock.lines()
-                .nth(6)
-                .and_then(|line| line.split_whitespace().nth(1))
-                .map(str::to_owned),
-        );
+        segments.push(segment(bench));
         folders.extend([link, folder]);
         chat(postgres).await;
     }
@@ -205,15 +199,62 @@ async fn two_clusters_live_side_by_side_and_leave_nothing() {
     for path in folders {
         assert!(fs::symlink_metadata(&path).is_err(), "{}", path.display());
     }
-    let shared = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
     for segment in segments {
-        assert!(
-            !shared
-                .lines()
-                .any(|line| line.split_whitespace().nth(1) == Some(&segment)),
-            "{segment}"
-        );
+        assert!(!is_shared(&segment), "{segment}");
     }
+}
+
+/// The number of the server's System V shared memory segment.
+fn segment(bench: &Bench) -> String {
+    let lock = fs::read_to_string(bench.path("run/postgres/data/postmaster.pid")).unwrap();
+    let line = lock.lines().nth(6).unwrap();
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+/// Whether the machine has the segment; without System V shared memory in `/proc` it has none to show.
+fn is_shared(segment: &str) -> bool {
+    let shared = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let mut lines = shared.lines();
+    lines.any(|line| line.split_whitespace().nth(1) == Some(segment))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_is_killed_leaves_no_shared_memory_and_no_folder() {
+    let bench = Bench::new().await;
+    let postgres = start(&bench, "run").await;
+    let folder = fs::read_link(bench.path("run/postgres")).unwrap();
+    let segment = segment(&bench);
+    postgres.answers(PATIENCE).await.unwrap();
+
+    let process = postgres.process().unwrap();
+    process.strike(Signal::Kill).await.unwrap();
+    process.exited().await;
+    assert!(postgres.answers(PATIENCE).await.is_err());
+    assert!(is_shared(&segment), "the system keeps it for whoever comes");
+
+    postgres.stop().await.unwrap();
+    assert!(!is_shared(&segment));
+    let (farewell, _folder) = bench.stop().await;
+    assert_eq!(farewell, services::Farewell::default());
+    assert!(!folder.exists());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_frozen_server_does_not_answer_and_stops_all_the_same() {
+    let bench = Bench::new().await;
+    let postgres = start(&bench, "run").await;
+    postgres.process().unwrap().strike(Signal::Stop).await.unwrap();
+    let error = postgres.answers(Duration::from_millis(200)).await.unwrap_err();
+    assert_eq!(error.to_string(), "postgresql did not answer within 200ms");
+    postgres.stop().await.unwrap();
+    let (farewell, _folder) = bench.stop().await;
+    assert_eq!(
+        farewell,
+        services::Farewell::default(),
+        "nothing had to be forced"
+    );
 }
 
 async fn chat_of(postgres: &Postgres) -> Database {

@@ -14,6 +14,8 @@ use crate::recorder::Recorder;
 
 /// Users named in a message; the others are counted.
 const NAMED: usize = 8;
+/// How much longer a phase waits for those who were left behind earlier, once all others have arrived.
+const CATCH_UP: Duration = Duration::from_millis(250);
 
 /// What all users see of the conductor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,34 +66,44 @@ pub(crate) struct Conductor {
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) interrupt: watch::Receiver<bool>,
+    /// Raised by a worker that cannot do its work.
+    pub(crate) alarm: watch::Receiver<bool>,
 }
 
 /// How a phase ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PhaseEnd {
     /// All came, or the late were left behind.
     Over,
+    /// Nobody came: nobody is served any more.
+    Deserted,
     /// Somebody wants the run to stop.
     Interrupted,
+    /// The harness itself broke.
+    Broken,
 }
 
 impl Conductor {
-    /// Leads through all phases; whether the run was interrupted.
+    /// Leads through all phases, or as far as there is a point; whether the run was interrupted.
     pub(crate) async fn lead(mut self) -> (Recorder, bool) {
         let plan = Arc::clone(&self.plan);
         let mut stage = Stage::begin(self.clock.now());
+        let mut end = PhaseEnd::Over;
+        let mut behind = BTreeSet::new();
         for phase in &plan.phases {
             self.change_stage(&mut stage, phase.kind);
-            if let PhaseEnd::Interrupted = self.phase(phase).await {
+            end = self.phase(phase, &mut behind).await;
+            if end != PhaseEnd::Over {
                 self.cues.send_replace(Cue::Stop);
-                self.end_stage(&stage);
-                return (self.recorder, true);
+                break;
             }
         }
         self.end_stage(&stage);
-        (self.recorder, false)
+        (self.recorder, end == PhaseEnd::Interrupted)
     }
 
-    async fn phase(&mut self, phase: &Phase) -> PhaseEnd {
+    /// Those left `behind` are not waited for as long as others are: a user who is stuck costs one phase its limit.
+    async fn phase(&mut self, phase: &Phase, behind: &mut BTreeSet<User>) -> PhaseEnd {
         let from = self.clock.now();
         self.recorder.record(
             from,
@@ -106,33 +118,53 @@ impl Conductor {
             phase: phase.number,
             from,
         });
-        let (end, arrived) = self.gather(phase).await;
+        let (end, arrived) = self.gather(phase, behind).await;
         let at = self.clock.now();
         self.recorder.record(at, Fact::PhaseEnded { phase: phase.number });
-        if let PhaseEnd::Over = end {
-            self.tell_missing(at, phase, &arrived);
+        if let PhaseEnd::Over | PhaseEnd::Deserted = end {
+            self.tell_missing(at, phase, &arrived, behind);
+        }
+        if end == PhaseEnd::Deserted {
+            let name = phase.kind.name();
+            let what = format!("phase {name}: nobody arrived, and the run was given up");
+            self.recorder.record(at, Fact::LimitHit { what: what.into() });
         }
         end
     }
 
-    /// Waits for all users, the phase's limit or an interrupt.
-    async fn gather(&mut self, phase: &Phase) -> (PhaseEnd, Vec<Arrival>) {
+    /// Waits for all users, the phase's limit, or whatever else ends it.
+    async fn gather(&mut self, phase: &Phase, behind: &BTreeSet<User>) -> (PhaseEnd, Vec<Arrival>) {
         let users = self.plan.people.len();
-        let deadline = Instant::now() + phase.limit;
+        let mut deadline = Instant::now() + phase.limit;
+        let mut prompt = 0;
         let mut arrived: Vec<Arrival> = Vec::with_capacity(users);
         while arrived.len() < users {
+            if prompt == users - behind.len() {
+                deadline = deadline.min(Instant::now() + CATCH_UP);
+                // once is enough
+                prompt = usize::MAX;
+            }
             self.tell_progress(phase, arrived.len());
             tokio::select! {
                 arrival = self.arrivals.recv() => match arrival {
-                    Some(arrival) if arrival.phase == phase.number => arrived.push(arrival),
+                    Some(arrival) if arrival.phase == phase.number => {
+                        prompt += usize::from(!behind.contains(&arrival.user));
+                        arrived.push(arrival);
+                    }
                     Some(_late) => {}
-                    None => return (PhaseEnd::Over, arrived),
+                    None => break,
                 },
-                () = tokio::time::sleep_until(deadline) => return (PhaseEnd::Over, arrived),
+                () = tokio::time::sleep_until(deadline) => break,
                 () = raised(&mut self.interrupt) => return (PhaseEnd::Interrupted, arrived),
+                () = raised(&mut self.alarm) => return (PhaseEnd::Broken, arrived),
             }
         }
-        (PhaseEnd::Over, arrived)
+        let end = if arrived.is_empty() {
+            PhaseEnd::Deserted
+        } else {
+            PhaseEnd::Over
+        };
+        (end, arrived)
     }
 
     fn tell_progress(&self, phase: &Phase, arrived: usize) {
@@ -145,21 +177,19 @@ impl Conductor {
         });
     }
 
-    /// A barrier that did not fill leaves a gap in the evidence: it is said, and makes verdicts unknown.
-    fn tell_missing(&mut self, at: At, phase: &Phase, arrived: &[Arrival]) {
+    /// A barrier that did not fill leaves a gap in the evidence: it is said once for each who is missing, and makes verdicts
+    /// unknown.
+    fn tell_missing(&mut self, at: At, phase: &Phase, arrived: &[Arrival], behind: &mut BTreeSet<User>) {
         let here: BTreeSet<_> = arrived.iter().map(|arrival| arrival.user).collect();
+        let all: BTreeSet<_> = self.plan.people.iter().map(|person| person.user).collect();
+        let missing: BTreeSet<_> = all.difference(&here).copied().collect();
         let name = phase.kind.name();
-        if let Some(who) = named(
-            self.plan
-                .people
-                .iter()
-                .map(|p| p.user)
-                .filter(|user| !here.contains(user)),
-        ) {
+        if let Some(who) = named(missing.difference(behind).copied()) {
             let ms = phase.limit.as_millis();
             let what = format!("phase {name}: {who} did not arrive within {ms} ms and were left behind");
             self.recorder.record(at, Fact::LimitHit { what: what.into() });
         }
+        *behind = missing;
         let unfit = arrived
             .iter()
             .filter(|arrival| !arrival.fit)
@@ -241,6 +271,7 @@ pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Scale;
 
     #[test]
     fn users_are_named_up_to_a_limit() {
@@ -248,5 +279,110 @@ mod tests {
         assert_eq!(some(0), None);
         assert_eq!(some(2).as_deref(), Some("2 users (0, 1)"));
         assert_eq!(some(9).as_deref(), Some("9 users (0, 1, 2, 3, 4, 5, 6, 7, ...)"));
+    }
+
+    /// What became of a run whose user `n` arrives at a phase's end if `comes(n, phase)`.
+    struct Led {
+        took: Duration,
+        reached: u16,
+        interrupted: bool,
+        problems: Vec<String>,
+        plan: Arc<Plan>,
+    }
+
+    async fn led(comes: impl Fn(u32, u16) -> bool + 'static, alarm: watch::Receiver<bool>) -> Led {
+        let scale = Scale {
+            users: 3,
+            ..Scale::default()
+        };
+        let plan = Arc::new(Plan::new(scale).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let (cues, mut cue) = watch::channel(Cue::Wait);
+        let (arrive, arrivals) = mpsc::channel(plan.people.len());
+        let (progress, reached) = watch::channel(Progress::default());
+        let users = async move {
+            while cue.changed().await.is_ok() {
+                let Cue::Play { phase, .. } = *cue.borrow_and_update() else {
+                    continue;
+                };
+                for user in (0..3).filter(|user| comes(*user, phase)).map(User) {
+                    let fit = true;
+                    arrive.send(Arrival { user, phase, fit }).await.unwrap();
+                }
+            }
+        };
+        let conductor = Conductor {
+            plan: Arc::clone(&plan),
+            clock: Clock::new(std::time::Instant::now()),
+            recorder: Recorder::create(folder.path(), 7, 1).unwrap(),
+            cues,
+            arrivals,
+            progress,
+            interrupt: watch::channel(false).1,
+            alarm,
+        };
+        let began = Instant::now();
+        let ((recorder, interrupted), ()) = tokio::join!(conductor.lead(), users);
+        let reached = reached.borrow().done;
+        Led {
+            took: began.elapsed(),
+            reached,
+            interrupted,
+            problems: recorder.finish().judge.finish().problems,
+            plan,
+        }
+    }
+
+    fn said<'a>(led: &'a Led, what: &str) -> Vec<&'a String> {
+        led.problems
+            .iter()
+            .filter(|problem| problem.contains(what))
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_stuck_costs_one_phase_its_limit_and_is_named_once() {
+        let led = led(|user, phase| user != 2 || phase == 0, watch::channel(false).1).await;
+        let phases = u32::try_from(led.plan.phases.len()).unwrap();
+        let limit = led.plan.phases[1].limit + CATCH_UP * (phases - 2);
+        assert!(led.took >= limit && led.took < limit + CATCH_UP, "{:?}", led.took);
+        assert_eq!(said(&led, "did not arrive").len(), 1, "{:?}", led.problems);
+        assert_eq!(u32::from(led.reached), phases - 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_catches_up_is_waited_for_again() {
+        let led = led(
+            |user, phase| user != 2 || ![1, 5].contains(&phase),
+            watch::channel(false).1,
+        )
+        .await;
+        let limits = led.plan.phases[1].limit + led.plan.phases[5].limit;
+        assert!(
+            led.took >= limits && led.took < limits + CATCH_UP,
+            "{:?}",
+            led.took
+        );
+        assert_eq!(said(&led, "did not arrive").len(), 2, "{:?}", led.problems);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_serves_nobody_is_given_up() {
+        let led = led(|_, phase| phase < 4, watch::channel(false).1).await;
+        assert_eq!((led.reached, led.interrupted), (4, false));
+        assert!(led.took < led.plan.phases[4].limit + CATCH_UP, "{:?}", led.took);
+        assert_eq!(
+            said(&led, "phase solo: nobody arrived, and the run was given up").len(),
+            1
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_harness_goes_no_further() {
+        let led = led(|user, _| user != 2, watch::channel(true).1).await;
+        assert_eq!(
+            (led.reached, led.interrupted, led.took),
+            (0, false, Duration::ZERO)
+        );
     }
 }

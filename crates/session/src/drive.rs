@@ -11,13 +11,14 @@ use history::SegmentSeal;
 use isolation::Judge;
 use isolation::canary::{Mint, MintError};
 use perf::Meter;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 
+use crate::alarm::Alarm;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::conductor::{Arrival, Conductor, Cue, Progress, STOP_LIMIT};
+use crate::cue::Prompter;
 use crate::limits::Limits;
 use crate::login::Desk;
 use crate::plan::{Phase, PhaseKind, Plan};
@@ -62,6 +63,8 @@ pub struct Driven {
     pub history_cut: bool,
     /// Whether the run was stopped before its plan was done.
     pub interrupted: bool,
+    /// What the harness itself could not do; what was seen all the same is in the other fields.
+    pub broken: Vec<DriveError>,
 }
 
 /// Why a run could not be driven. What a service does is no such reason.
@@ -99,7 +102,7 @@ pub enum DriveError {
     #[error("cannot make the HTTP client")]
     Http(#[from] reqwest::Error),
     /// A worker broke: a bug of the harness.
-    #[error("worker {worker} panicked; its part of the evidence is lost")]
+    #[error("worker {worker} panicked, which is a bug of the harness: a part of the evidence may be lost")]
     Panicked {
         /// Which.
         worker: u16,
@@ -107,11 +110,11 @@ pub enum DriveError {
 }
 
 /// Drives a run from log-in to close, on threads of its own, and blocks until it is over. However the services behave, it
-/// ends: every wait is bounded.
+/// ends: every wait is bounded. It ends early, too, when nobody is served any more or the harness itself breaks.
 ///
 /// # Errors
 ///
-/// [`DriveError`] if the harness could not do its work.
+/// [`DriveError`] if the run could not begin; what breaks later is [`Driven::broken`].
 pub fn drive(drive: Drive) -> Result<Driven, DriveError> {
     check(&drive.plan, &drive.target)?;
     let (run_dir, interrupt, progress) = (drive.run_dir, drive.interrupt, drive.progress);
@@ -124,7 +127,9 @@ pub fn drive(drive: Drive) -> Result<Driven, DriveError> {
         target: Arc::new(drive.target),
         limits: drive.limits,
     };
+    let leading = runtime(LEADER)?;
     let (cues, cue) = watch::channel(Cue::Wait);
+    let (raise, alarm) = watch::channel(false);
     let (sender, arrivals) = mpsc::channel(plan.people.len());
     let recorder = Recorder::create(&run_dir, run.run, LEADER)?;
     let mut crew = Vec::new();
@@ -137,6 +142,7 @@ pub fn drive(drive: Drive) -> Result<Driven, DriveError> {
             run: run.clone(),
             cue: cue.clone(),
             arrivals: sender.clone(),
+            alarm: Alarm::new(raise.clone()),
         };
         crew.push((number, hand.start(recorder)?));
     }
@@ -149,13 +155,31 @@ pub fn drive(drive: Drive) -> Result<Driven, DriveError> {
         arrivals,
         progress,
         interrupt,
+        alarm,
     };
-    let (leader, interrupted) = runtime(LEADER)?.block_on(conductor.lead());
-    let mut parts = vec![leader.finish()?];
+    let (leader, interrupted) = leading.block_on(conductor.lead());
+    let mut driven = Driven {
+        judge: Judge::new(run.run),
+        meter: Meter::new(),
+        seals: Vec::new(),
+        history_cut: false,
+        interrupted,
+        broken: Vec::new(),
+    };
+    driven = driven.with(leader.finish());
     for (worker, thread) in crew {
-        parts.push(thread.join().map_err(|_| DriveError::Panicked { worker })??);
+        match thread.join() {
+            Ok(Ok((recorded, panicked))) => {
+                driven = driven.with(recorded);
+                driven
+                    .broken
+                    .extend(panicked.then_some(DriveError::Panicked { worker }));
+            }
+            Ok(Err(error)) => driven.broken.push(error),
+            Err(_) => driven.broken.push(DriveError::Panicked { worker }),
+        }
     }
-    Ok(merge(run.run, parts, interrupted))
+    Ok(driven)
 }
 
 fn check(plan: &Plan, target: &Target) -> Result<(), DriveError> {
@@ -180,32 +204,24 @@ fn check(plan: &Plan, target: &Target) -> Result<(), DriveError> {
     }
 }
 
-fn runtime(worker: u16) -> Result<Runtime, DriveError> {
-    let runtime = Builder::new_current_thread().enable_all().build();
+fn runtime(worker: u16) -> Result<LocalRuntime, DriveError> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default());
     runtime.map_err(|source| DriveError::Start { worker, source })
 }
 
-fn merge(run: u32, parts: Vec<Recorded>, interrupted: bool) -> Driven {
-    let mut driven = Driven {
-        judge: Judge::new(run),
-        meter: Meter::new(),
-        seals: Vec::new(),
-        history_cut: false,
-        interrupted,
-    };
-    for Recorded {
-        seal,
-        limit_hit,
-        judge,
-        meter,
-    } in parts
-    {
-        driven.seals.push(seal);
-        driven.history_cut |= limit_hit;
-        driven.judge = driven.judge.merge(judge);
-        driven.meter = driven.meter.merge(meter);
+impl Driven {
+    fn with(mut self, part: Recorded) -> Self {
+        self.judge = self.judge.merge(part.judge);
+        self.meter = self.meter.merge(part.meter);
+        self.history_cut |= part.limit_hit;
+        match part.seal {
+            Ok(seal) => self.seals.push(seal),
+            Err(error) => self.broken.push(error.into()),
+        }
+        self
     }
-    driven
 }
 
 /// A thread that drives users.
@@ -215,60 +231,68 @@ struct Hand {
     run: Run,
     cue: watch::Receiver<Cue>,
     arrivals: mpsc::Sender<Arrival>,
+    alarm: Alarm,
 }
 
+/// What a worker saw, and whether one of its tasks panicked.
+type Part = (Recorded, bool);
+
 impl Hand {
-    fn start(self, recorder: Recorder) -> Result<JoinHandle<Result<Recorded, DriveError>>, DriveError> {
+    fn start(self, recorder: Recorder) -> Result<JoinHandle<Result<Part, DriveError>>, DriveError> {
         let worker = self.number;
         let thread = thread::Builder::new()
             .name(format!("users-{worker}"))
-            .spawn(move || self.work(recorder));
+            .spawn(move || {
+                let alarm = self.alarm.clone();
+                let _tripwire = alarm.tripwire();
+                self.work(recorder).inspect_err(|_| alarm.raise())
+            });
         thread.map_err(|source| DriveError::Start { worker, source })
     }
 
-    fn work(self, recorder: Recorder) -> Result<Recorded, DriveError> {
+    fn work(self, recorder: Recorder) -> Result<Part, DriveError> {
         let runtime = runtime(self.number)?;
-        let worker = Rc::new(Worker::new(self.number, self.run, recorder));
-        let users = LocalSet::new();
+        let worker = Rc::new(Worker::new(self.number, self.run, recorder, self.alarm.clone()));
         let desk = Rc::new(Desk::new(&worker)?);
         let ours = worker
             .plan
             .people
             .iter()
             .filter(|person| person.worker == self.index);
+        let prompter = Rc::new(Prompter::new());
         let mut lives = Vec::new();
         for person in ours {
             let mint = Mint::new(person.user, worker.run)?;
             let user = VirtualUser::new(&worker, &desk, person.clone(), mint);
-            lives.push(users.spawn_local(live(user, self.cue.clone(), self.arrivals.clone())));
+            let life = live(user, Rc::clone(&prompter), self.arrivals.clone());
+            lives.push(runtime.spawn_local(worker.watched(life)));
         }
-        drop((desk, self.cue, self.arrivals));
-        let joined = users.block_on(&runtime, futures_util::future::join_all(lives));
-        if joined.iter().any(Result::is_err) {
-            return Err(DriveError::Panicked { worker: self.number });
-        }
+        drop((desk, self.arrivals));
+        let cues = self.cue;
+        runtime.spawn_local(worker.watched(async move { prompter.listen(cues).await }));
+        // of one that broke the alarm is told
+        runtime.block_on(futures_util::future::join_all(lives));
         // the tasks that still read go, and with them the last references to the worker
-        drop((users, runtime));
-        let worker = Rc::into_inner(worker).expect("whoever shared the worker is gone");
-        Ok(worker.into_recorder().finish()?)
+        drop(runtime);
+        let Some(worker) = Rc::into_inner(worker) else {
+            return Err(DriveError::Panicked { worker: self.number });
+        };
+        Ok((worker.into_recorder().finish(), self.alarm.panicked()))
     }
 }
 
 /// A user's life: each phase when its cue comes, until there is none.
-async fn live(user: VirtualUser, mut cue: watch::Receiver<Cue>, arrivals: mpsc::Sender<Arrival>) {
+async fn live(user: VirtualUser, prompter: Rc<Prompter>, arrivals: mpsc::Sender<Arrival>) {
     let mut next = 0;
     loop {
-        let now = cue.wait_for(|cue| is_next(*cue, next)).await.map(|cue| *cue);
-        let (phase, from) = match now {
-            Ok(Cue::Play { phase, from }) => (phase, from),
-            // stopped, or the conductor is gone after the last phase
-            Ok(_) | Err(_) => break,
+        let Cue::Play { phase, from } = prompter.wait_for(|cue| is_next(cue, next)).await else {
+            break;
         };
         play(
             &user,
             &user.worker.plan.phases[usize::from(phase)],
             from,
-            &mut cue,
+            &prompter,
         )
         .await;
         let arrival = Arrival {
@@ -293,11 +317,12 @@ async fn live(user: VirtualUser, mut cue: watch::Receiver<Cue>, arrivals: mpsc::
 }
 
 /// Plays a phase until its end, or until the others go on without this user.
-async fn play(user: &VirtualUser, phase: &Phase, from: history::At, cue: &mut watch::Receiver<Cue>) {
+async fn play(user: &VirtualUser, phase: &Phase, from: history::At, prompter: &Prompter) {
     user.worker.enter(phase);
     tokio::select! {
+        biased;
         () = user.play(phase, from) => {}
-        _ = cue.wait_for(|cue| is_next(*cue, phase.number + 1)) => {}
+        _ = prompter.wait_for(|cue| is_next(cue, phase.number + 1)) => {}
     }
 }
 

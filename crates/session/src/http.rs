@@ -9,9 +9,10 @@ use history::{
     Session, Source, Step, User,
 };
 use reqwest::{Client, Response, redirect};
+use tokio::sync::Semaphore;
 
 use crate::codec::{Slot, Values};
-use crate::limits::BODY_LIMIT_BYTES;
+use crate::limits::{BODY_LIMIT_BYTES, HTTP_AT_ONCE};
 use crate::pointer::pick;
 use crate::profile::{Exchange, Verb};
 use crate::socket::header_lines;
@@ -24,6 +25,8 @@ pub(crate) const REDACTED: &str = "<token>";
 pub(crate) struct Http {
     worker: Rc<Worker>,
     client: Client,
+    /// Whoever asks has a turn.
+    turns: Semaphore,
 }
 
 /// The HTTP exchanges of one login.
@@ -79,10 +82,12 @@ impl Http {
             .redirect(redirect::Policy::none())
             .timeout(worker.limits.op)
             .tcp_nodelay(true)
+            .pool_max_idle_per_host(HTTP_AT_ONCE)
             .build()?;
         Ok(Self {
             worker: Rc::clone(worker),
             client,
+            turns: Semaphore::new(HTTP_AT_ONCE),
         })
     }
 
@@ -120,6 +125,8 @@ impl Http {
             Ok(request) => request,
             Err(reason) => return self.not_made(reason),
         };
+        // the turns are never closed; an error would be no reason not to ask
+        let _turn = self.turns.acquire().await;
         let (op, from) = self.invoke(line, &call);
         let answer = match request.send().await {
             Ok(response) => self.read(line, op, &call, response).await,
@@ -174,7 +181,7 @@ impl Http {
         let number = line.requests.get() + 1;
         line.requests.set(number);
         let (op, at, (phase, round)) = (
-            self.worker.next_op(),
+            Op::of(line.conn, number),
             self.worker.clock.now(),
             self.worker.phase(),
         );

@@ -28,10 +28,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alarm;
 mod board;
 mod clock;
 pub mod codec;
 mod conductor;
+mod cue;
 mod drive;
 mod http;
 mod limits;
@@ -48,7 +50,9 @@ mod worker;
 pub use clock::Clock;
 pub use conductor::Progress;
 pub use drive::{Drive, DriveError, Driven, LEADER, drive};
-pub use limits::{BODY_LIMIT_BYTES, IN_FLIGHT_LIMIT, Limits, MESSAGE_LIMIT_BYTES, SILENT_LIMIT};
+pub use limits::{
+    BODY_LIMIT_BYTES, HTTP_AT_ONCE, IN_FLIGHT_LIMIT, Limits, MESSAGE_LIMIT_BYTES, SILENT_LIMIT,
+};
 pub use recorder::{HISTORY_LIMIT_BYTES, RecordError, Recorded, Recorder};
 pub use socket::{Happening, State};
 pub use worker::Target;

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const MESSAGE_LIMIT_BYTES: usize = 16 << 20;
 /// Bytes of one HTTP answer's body; what is beyond is not read.
 pub const BODY_LIMIT_BYTES: usize = 1 << 20;
+/// HTTP requests of one worker's users under way at once; the others wait for their turn, and their wait does not count.
+pub const HTTP_AT_ONCE: usize = 64;
 /// Ops of one user in flight at once in an open model; arrivals beyond wait, and their wait counts.
 pub const IN_FLIGHT_LIMIT: usize = 16;
 /// Timeouts in a row, with nothing inbound between, after which a connection is not asked any more.

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::clock::nanoseconds;
 
 pub use phase::{Phase, PhaseKind};
-pub use steps::{Step, Steps};
+pub use steps::{Mix, Step, Steps};
 
 /// Most users of a run: a canary carries its owner in 20 bits.
 pub const MAX_USERS: u32 = 1 << 20;
@@ -37,6 +37,8 @@ pub struct Scale {
     pub duration: Duration,
     /// Ops per second of all users together (open model); `None` for a closed loop.
     pub rate: Option<f64>,
+    /// Which ops they are.
+    pub mix: Mix,
     /// Threads that drive the users, at least 1.
     pub workers: u16,
     /// Gateways that the target has, at least 1.
@@ -54,6 +56,7 @@ impl Default for Scale {
             rounds: 3,
             duration: Duration::from_millis(600),
             rate: None,
+            mix: Mix::Everything,
             workers: 2,
             replicas: 1,
             dialects: 1,
@@ -217,7 +220,12 @@ impl Plan {
     pub fn steps(&self, user: User, round: Round) -> Steps {
         let person = &self.people[user.0 as usize];
         let peer = self.peer(person).unwrap_or(user);
-        Steps::new(self.rng(user, round, 0), person.room.is_some(), peer)
+        Steps::new(
+            self.rng(user, round, 0),
+            self.scale.mix,
+            person.room.is_some(),
+            peer,
+        )
     }
 
     /// When the ops of `user` in a `round` that begins at `from` are to begin; `None` in a closed loop.

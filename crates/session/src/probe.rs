@@ -189,7 +189,7 @@ impl VirtualUser {
     pub(crate) async fn provoke(&self) {
         let Some(socket) = self.main.socket() else { return };
         if let Some(thread) = self.first_thread() {
-            self.post(&socket, &thread, None).await;
+            self.post(&socket, Some(&thread), None).await;
         }
         if self.person.room.is_some() {
             self.post_with_note(&socket).await;

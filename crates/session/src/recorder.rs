@@ -49,8 +49,8 @@ pub struct Recorder {
 /// What is left of a recorder when its worker is done; the parts of all workers merge.
 #[derive(Debug)]
 pub struct Recorded {
-    /// Seal of the worker's segment of the history.
-    pub seal: SegmentSeal,
+    /// Seal of the worker's segment of the history, or why it is not whole.
+    pub seal: Result<SegmentSeal, RecordError>,
     /// Whether the history's limit was hit, so that a second judgement from disk would lack events.
     pub limit_hit: bool,
     /// The judge, not finished.
@@ -92,24 +92,27 @@ impl Recorder {
         })
     }
 
-    /// Takes an event in. A history that cannot be written is said once, by [`Recorder::finish`].
+    /// Takes an event in. A history that cannot be written is said once, by [`Recorder::finish`]; the judge sees nothing of
+    /// what came after.
     pub fn record(&mut self, at: At, fact: Fact<'_>) {
         let event = Event { at, fact };
+        self.meter.observe(&event);
+        if self.has_failed() {
+            return;
+        }
         match self.writer.append(&event) {
             Ok(place) => self.judge.observe(place, &event),
-            Err(error) => {
-                self.failure.get_or_insert(error);
-            }
+            Err(error) => self.failure = Some(error),
         }
-        self.meter.observe(&event);
+    }
+
+    /// Whether the history could not be written.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     /// Ends the worker's history.
-    ///
-    /// # Errors
-    ///
-    /// [`RecordError::Write`] if an event or the end could not be written.
-    pub fn finish(self) -> Result<Recorded, RecordError> {
+    pub fn finish(self) -> Recorded {
         let Self {
             path,
             writer,
@@ -117,20 +120,16 @@ impl Recorder {
             meter,
             failure,
         } = self;
-        let failed = |source| RecordError::Write {
-            path: path.clone(),
-            source,
-        };
-        if let Some(error) = failure {
-            return Err(failed(error));
-        }
         let limit_hit = writer.limit_hit();
-        let seal = writer.finish().map_err(failed)?;
-        Ok(Recorded {
-            seal,
+        let sealed = match failure {
+            Some(error) => Err(error),
+            None => writer.finish(),
+        };
+        Recorded {
+            seal: sealed.map_err(|source| RecordError::Write { path, source }),
             limit_hit,
             judge,
             meter,
-        })
+        }
     }
 }

@@ -11,17 +11,16 @@ mod tap;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Instant;
+use std::task::Waker;
 
 use futures_util::SinkExt;
-use futures_util::stream::SplitSink;
 use history::{At, CloseCause, Fact, Fingerprint, Serial};
 use isolation::fingerprint_of_id;
 use isolation::scan::ids::pieces_of_token;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use crate::codec::{Codec, Slot, Values};
 use crate::profile::{Action, Dialect};
@@ -35,12 +34,17 @@ use patience::Patience;
 pub use state::{Happening, State};
 use tap::Tap;
 
+/// Bytes that may wait for a service that does not read; requests beyond are not sent.
+const UNSENT_LIMIT_BYTES: usize = 1 << 20;
 /// Request ids that a phase may use before they run into those of the next.
 const IDS_PER_PHASE: u32 = 100_000;
 
-type Sink = SplitSink<WebSocketStream<Tap>, Message>;
+type Stream = WebSocketStream<Tap>;
 
 /// An open connection, or one that has ended.
+///
+/// Whoever asks writes at once; a task of its own, the reader, does everything else: takes what comes in, writes what
+/// could not be written at once, and ends attempts whose time is up.
 pub(crate) struct Socket {
     worker: Rc<Worker>,
     holder: Holder,
@@ -49,14 +53,18 @@ pub(crate) struct Socket {
     codec: RefCell<Box<dyn Codec>>,
     ledger: RefCell<Ledger>,
     patience: RefCell<Patience>,
-    sink: Mutex<Option<Sink>>,
+    stream: RefCell<Option<Stream>>,
     reader: RefCell<Option<JoinHandle<()>>>,
+    /// Wakes the reader.
+    waker: RefCell<Waker>,
+    /// When the reader will look for attempts whose time is up; `None` if it has to be told to.
+    alarm: Cell<Option<At>>,
     /// What stood in the greeting, once it has come.
     greeting: RefCell<Option<Values>>,
     greeted: RefCell<Option<oneshot::Sender<()>>>,
     /// Highest position of an event that a resume can replay.
     cursor: Cell<u64>,
-    last_inbound: Cell<Instant>,
+    last_inbound: Cell<At>,
     watches: RefCell<Vec<Watch>>,
     began: At,
 }
@@ -95,7 +103,7 @@ impl Request {
         }
     }
 
-    pub(crate) fn with(mut self, slot: Slot, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, slot: Slot, value: impl AsRef<str>) -> Self {
         self.values.set(slot, value);
         self
     }
@@ -172,7 +180,7 @@ impl Socket {
         self.cursor.get()
     }
 
-    pub(crate) fn last_inbound(&self) -> Instant {
+    pub(crate) fn last_inbound(&self) -> At {
         self.last_inbound.get()
     }
 
@@ -212,21 +220,14 @@ impl Socket {
     /// Closes it in order: a close frame, its answer or a limit.
     pub(crate) async fn close(&self) {
         if self.change_state(Happening::WeClose) {
-            let farewell = async {
-                if let Some(sink) = self.sink.lock().await.as_mut() {
-                    // a stream that broke meanwhile is the reader's to report
-                    let _ = sink.send(Message::Close(None)).await;
+            self.send(Message::Close(None));
+            let reader = self.reader.borrow_mut().take();
+            if let Some(mut reader) = reader {
+                let ended = tokio::time::timeout(self.worker.limits.close, &mut reader).await;
+                if ended.is_err() {
+                    reader.abort();
                 }
-                let reader = self.reader.borrow_mut().take();
-                if let Some(mut reader) = reader {
-                    let ended = tokio::time::timeout(self.worker.limits.close, &mut reader).await;
-                    if ended.is_err() {
-                        reader.abort();
-                    }
-                }
-            };
-            // twice the limit: for the write and for the answer
-            let _ = tokio::time::timeout(self.worker.limits.close * 2, farewell).await;
+            }
         }
         self.end(Happening::WeDrop);
     }
@@ -260,17 +261,15 @@ impl Socket {
         if let Some(reader) = self.reader.borrow_mut().take() {
             reader.abort();
         }
-        if let Ok(mut sink) = self.sink.try_lock() {
-            sink.take();
-        }
+        self.stream.borrow_mut().take();
     }
 
     fn closed(&self, cause: CloseCause, code: Option<u16>) {
         let at = self.worker.clock.now();
         let conn = self.holder.conn;
         self.worker.record_at(at, Fact::Closed { conn, cause, code });
-        let open = self.ledger.borrow().all_open();
-        for op in open {
+        let pending = self.ledger.borrow().pending_until(At::NEVER);
+        for op in pending {
             self.complete(
                 op,
                 at,
@@ -280,24 +279,25 @@ impl Socket {
         }
     }
 
-    async fn send(&self, bytes: String) {
-        if let Some(sink) = self.sink.lock().await.as_mut() {
-            // a stream that broke is the reader's to report, once, with its reason
-            let _ = sink.send(Message::text(bytes)).await;
+    /// Writes; what cannot be written at once, the reader writes when there is room.
+    fn send(&self, message: Message) {
+        let mut stream = self.stream.borrow_mut();
+        let Some(stream) = stream.as_mut() else { return };
+        // a stream that broke is the reader's to report, once, with its reason
+        if let Err(Error::WriteBufferFull(_)) = stream.start_send_unpin(message) {
+            let what = format!(
+                "connection {} does not take what is written to it, more than {UNSENT_LIMIT_BYTES} bytes wait",
+                self.holder.conn.0
+            );
+            self.worker.record(Fact::LimitHit { what: what.into() });
         }
     }
 
     /// Sends what a codec wants sent, an answer to a heartbeat say.
-    fn send_back(self: &Rc<Self>, bytes: Vec<u8>) {
-        let socket = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            let message = match String::from_utf8(bytes) {
-                Ok(text) => Message::text(text),
-                Err(error) => Message::Binary(Bytes::from(error.into_bytes())),
-            };
-            if let Some(sink) = socket.sink.lock().await.as_mut() {
-                let _ = sink.send(message).await;
-            }
+    fn send_back(&self, bytes: Vec<u8>) {
+        self.send(match String::from_utf8(bytes) {
+            Ok(text) => Message::text(text),
+            Err(error) => Message::Binary(Bytes::from(error.into_bytes())),
         });
     }
 }

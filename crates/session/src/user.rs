@@ -11,6 +11,7 @@ mod rest;
 mod rooms;
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
 
 use history::{At, Audience, Fact};
@@ -106,30 +107,32 @@ impl VirtualUser {
         {
             socket.enter(phase.number);
         }
-        match phase.kind {
-            PhaseKind::Login => self.log_in().await,
-            PhaseKind::Connect => self.connect().await,
-            PhaseKind::Plant => self.plant().await,
-            PhaseKind::Join => self.join().await,
-            PhaseKind::Solo => self.solo().await,
-            PhaseKind::Burst => self.burst().await,
-            PhaseKind::Leave => self.leave().await,
-            PhaseKind::Round => self.round(phase.round, from).await,
-            PhaseKind::Cancel => self.cancel().await,
-            PhaseKind::Exhaust => self.exhaust().await,
-            PhaseKind::Admit => self.admit().await,
-            PhaseKind::Mingle => self.mingle().await,
-            PhaseKind::Expel => self.expel().await,
-            PhaseKind::Drop => self.drop_connection().await,
-            PhaseKind::Resume => self.resume().await,
-            PhaseKind::Probe => self.probe().await,
-            PhaseKind::Provoke => self.provoke().await,
-            PhaseKind::Echo => self.echo().await,
-            PhaseKind::Boundary => self.probe_boundaries().await,
-            PhaseKind::ReadAll => self.read_all().await,
-            PhaseKind::Drain => self.drain().await,
-            PhaseKind::Close => self.close().await,
-        }
+        // on the heap, so that a user has the size of the phase that it is in, not of the largest
+        let part: Pin<Box<dyn Future<Output = ()> + '_>> = match phase.kind {
+            PhaseKind::Login => Box::pin(self.log_in()),
+            PhaseKind::Connect => Box::pin(self.connect()),
+            PhaseKind::Plant => Box::pin(self.plant()),
+            PhaseKind::Join => Box::pin(self.join()),
+            PhaseKind::Solo => Box::pin(self.solo()),
+            PhaseKind::Burst => Box::pin(self.burst()),
+            PhaseKind::Leave => Box::pin(self.leave()),
+            PhaseKind::Round => Box::pin(self.round(phase.round, from)),
+            PhaseKind::Cancel => Box::pin(self.cancel()),
+            PhaseKind::Exhaust => Box::pin(self.exhaust()),
+            PhaseKind::Admit => Box::pin(self.admit()),
+            PhaseKind::Mingle => Box::pin(self.mingle()),
+            PhaseKind::Expel => Box::pin(self.expel()),
+            PhaseKind::Drop => Box::pin(self.drop_connection()),
+            PhaseKind::Resume => Box::pin(self.resume()),
+            PhaseKind::Probe => Box::pin(self.probe()),
+            PhaseKind::Provoke => Box::pin(self.provoke()),
+            PhaseKind::Echo => Box::pin(self.echo()),
+            PhaseKind::Boundary => Box::pin(self.probe_boundaries()),
+            PhaseKind::ReadAll => Box::pin(self.read_all()),
+            PhaseKind::Drain => Box::pin(self.drain()),
+            PhaseKind::Close => Box::pin(self.close()),
+        };
+        part.await;
     }
 
     /// Whether it can take part: connected, and answered.

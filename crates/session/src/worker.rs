@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use history::{At, Conn, Fact, Op, Round, Session};
+use history::{At, Conn, Fact, Round, Session};
 
+use crate::alarm::Alarm;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -14,8 +15,6 @@ use crate::recorder::Recorder;
 
 /// Bits of a connection's or session's number that a worker counts in; the worker's own number is above them.
 const LOCAL_BITS: u32 = 20;
-/// Bits of an op's number that a worker counts in.
-const OP_BITS: u32 = 40;
 
 /// One drive thread: its recorder, its numbers, and the run that it is part of.
 #[derive(Debug)]
@@ -27,11 +26,11 @@ pub(crate) struct Worker {
     pub(crate) target: Arc<Target>,
     pub(crate) board: Arc<Board>,
     pub(crate) limits: Limits,
+    alarm: Alarm,
     recorder: RefCell<Recorder>,
     phase: Cell<(u16, Round)>,
     conns: Cell<u32>,
     sessions: Cell<u32>,
-    ops: Cell<u64>,
 }
 
 /// Where the services are and how to talk to them.
@@ -57,7 +56,7 @@ pub(crate) struct Run {
 }
 
 impl Worker {
-    pub(crate) fn new(number: u16, run: Run, recorder: Recorder) -> Self {
+    pub(crate) fn new(number: u16, run: Run, recorder: Recorder, alarm: Alarm) -> Self {
         let Run {
             run,
             clock,
@@ -74,11 +73,11 @@ impl Worker {
             target,
             board,
             limits,
+            alarm,
             recorder: RefCell::new(recorder),
             phase: Cell::default(),
             conns: Cell::default(),
             sessions: Cell::default(),
-            ops: Cell::default(),
         }
     }
 
@@ -87,9 +86,22 @@ impl Worker {
         self.record_at(self.clock.now(), fact);
     }
 
-    /// Records what happened at `at`.
+    /// Records what happened at `at`. A run whose history cannot be kept is not worth going on with.
     pub(crate) fn record_at(&self, at: At, fact: Fact<'_>) {
-        self.recorder.borrow_mut().record(at, fact);
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.record(at, fact);
+        if recorder.has_failed() {
+            self.alarm.raise();
+        }
+    }
+
+    /// The same task, but if it panics, the run ends.
+    pub(crate) fn watched<T>(&self, task: impl Future<Output = T>) -> impl Future<Output = T> {
+        let tripwire = self.alarm.tripwire();
+        async move {
+            let _tripwire = tripwire;
+            task.await
+        }
     }
 
     /// The phase and round that new ops belong to.
@@ -107,12 +119,6 @@ impl Worker {
 
     pub(crate) fn next_session(&self) -> Session {
         Session(u32::from(self.number) << LOCAL_BITS | count(&self.sessions))
-    }
-
-    pub(crate) fn next_op(&self) -> Op {
-        let local = self.ops.get();
-        self.ops.set(local + 1);
-        Op(u64::from(self.number) << OP_BITS | local)
     }
 
     pub(crate) fn into_recorder(self) -> Recorder {

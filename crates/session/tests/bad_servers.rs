@@ -9,7 +9,7 @@ use isolation::{Judgement, State};
 use servers::{Manner, Servers};
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
-use session::{Clock, Drive, Limits, Progress, Recorder, Target, drive};
+use session::{Clock, Drive, DriveError, Limits, Progress, Recorder, Target, drive};
 use tokio::sync::watch;
 
 /// Far above what a run may take, far below what an unbounded wait would.
@@ -58,7 +58,8 @@ fn run(auth: String, gateway: String, duration: Duration, interrupt: watch::Rece
             interrupted: driven.interrupted,
         },
     );
-    let own = composer.finish().expect("a whole history");
+    assert!(driven.broken.is_empty(), "{:?}", driven.broken);
+    let own = composer.finish();
     Run {
         judgement: driven.judge.merge(own.judge).finish(),
         interrupted: driven.interrupted,
@@ -176,6 +177,42 @@ fn dies_in_mid_run() {
     drop(servers);
     let run = driving.join().expect("no panic");
     proves_nothing(&run.judgement, "");
+}
+
+/// A person of a tenant that the plan does not have breaks the task that plays it.
+#[test]
+fn a_panic_ends_the_run_and_what_was_seen_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let servers = Servers::start(Manner::SameForAll);
+    let mut profile = Profile::reference();
+    profile.dialects.truncate(1);
+    let mut plan = Plan::new(Scale::default()).expect("a plan");
+    plan.people[3].tenant = history::Tenant(99);
+    let broken = plan.people[3].worker + session::LEADER + 1;
+    let workers = usize::from(plan.scale.workers);
+    let (progress, reached) = watch::channel(Progress::default());
+    let driven = drive(Drive {
+        plan,
+        target: Target {
+            auth: servers.auth.clone(),
+            gateways: vec![servers.gateway.clone()],
+            profile,
+        },
+        run_dir: folder.path().to_owned(),
+        run: RUN,
+        epoch: Instant::now(),
+        limits: quick(),
+        progress,
+        interrupt: watch::channel(false).1,
+    })
+    .expect("it began");
+    let [DriveError::Panicked { worker }] = driven.broken[..] else {
+        panic!("{:?}", driven.broken)
+    };
+    assert_eq!(worker, broken);
+    assert_eq!(driven.seals.len(), workers + 1, "every history is whole");
+    assert_eq!(reached.borrow().phase, "login", "no phase is begun after that");
+    assert!(!driven.interrupted);
 }
 
 #[test]

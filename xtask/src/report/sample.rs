@@ -41,11 +41,11 @@ pub(crate) fn violated() -> Judged {
         named: vec![LostAck {
             user: User(4),
             serial: Serial(9),
-            op: Op(2 << 40 | 8),
+            op: Op::of(Conn(2), 8),
         }],
     });
     judged.judgement.pool_hygiene.findings = vec!["sqlx: role set to stress_7".into()];
-    judged.judgement.problems = vec!["a service died in mid-run: agent (was ended by SIGKILL)".into()];
+    judged.judgement.problems = vec!["a service was lost in mid-run: agent (was ended by SIGKILL)".into()];
     judged.performance.users_without_success = Some(vec![User(4)]);
     judged
 }

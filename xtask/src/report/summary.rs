@@ -132,7 +132,7 @@ mod tests {
         | `total < 30s` | met | 4.31s |
         | `latency_p99 < 5ms` | missed | 22.0ms |
 
-        - a service died in mid-run: agent (was ended by SIGKILL)
+        - a service was lost in mid-run: agent (was ended by SIGKILL)
 
         Again: `cargo xtask e2e --seed 42` (one seed is one workload, not one interleaving)
         ");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use history::{PoolFigures, User};
-use isolation::State;
+use isolation::{LostAcks, State};
 use perf::{Performance, Spread};
 
 use super::model::{Finding, Gate, GateState, Report};
@@ -288,10 +288,7 @@ impl Screen {
 
     fn beside(&mut self, report: &Report) {
         let isolation = &report.isolation;
-        let lost = isolation
-            .lost_acks
-            .as_ref()
-            .map_or("unknown".to_owned(), |lost| count(lost.count));
+        let lost = isolation.lost_acks.as_ref().map_or("unknown".to_owned(), lost);
         let counted = format!(
             "lost acknowledged messages {lost}, canaries of earlier runs {}, opaque bytes {}, messages not understood {}",
             count(isolation.residue.count),
@@ -350,9 +347,9 @@ pub(super) fn user(user: Option<User>) -> String {
     user.map_or("not known".to_owned(), |User(user)| format!("user {user}"))
 }
 
-/// An attempt's number, with its worker apart from its count.
+/// An attempt's number, with its connection apart from its count.
 fn op(op: u64) -> String {
-    format!("{}.{}", op >> 40, op & ((1 << 40) - 1))
+    format!("{}.{}", op >> 32, op & u64::from(u32::MAX))
 }
 
 /// What was measured, or why it was not.
@@ -426,6 +423,28 @@ fn fairness(performance: &Performance) -> String {
 
 /// Users without a success that are named.
 const STARVED_SHOWN: usize = 12;
+
+/// How many, and which by their attempts, as the history numbers them.
+fn lost(lost: &LostAcks) -> String {
+    if lost.count == 0 {
+        return count(0);
+    }
+    let named: Vec<String> = lost
+        .named
+        .iter()
+        .take(LOST_SHOWN)
+        .map(|ack| format!("op {} of user {}", op(ack.op.0), ack.user.0))
+        .collect();
+    let more = if lost.count > named.len() as u64 {
+        " and more"
+    } else {
+        ""
+    };
+    format!("{} ({}{more})", count(lost.count), named.join(", "))
+}
+
+/// Lost messages that are named.
+const LOST_SHOWN: usize = 8;
 
 fn pool(pool: &PoolFigures) -> String {
     let three = |figures: Option<[u64; 3]>| match figures {

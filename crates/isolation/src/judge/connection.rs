@@ -1,6 +1,6 @@
 //! One connection: whose it is, what it asked for, what it was served.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use history::{
     At, ChannelKind, CloseCause, Fingerprint, Interval, Invoked, Op, Place, Replica, Role, Round, Serial,
@@ -63,6 +63,7 @@ pub(crate) struct Unit {
 /// An attempt of which something may still come.
 #[derive(Debug)]
 pub(crate) struct Attempt {
+    op: Op,
     pub(crate) role: Role,
     pub(crate) probe: bool,
     pub(crate) invoked: At,
@@ -75,6 +76,8 @@ pub(crate) struct Attempt {
     pub(crate) text: String,
     pub(crate) nonce_seen: bool,
     pub(crate) other_nonce: bool,
+    /// What it stores is acknowledged.
+    pub(crate) acknowledged: bool,
     /// The last of the answer has come.
     pub(crate) answered: bool,
     /// The driver is done with it.
@@ -109,7 +112,8 @@ pub(crate) struct Connection {
     /// Carries over what one text message ended with to the next.
     pub(crate) texts: StreamScanner,
     pub(crate) binaries: StreamScanner,
-    attempts: BTreeMap<Op, Attempt>,
+    /// In order of their ops.
+    attempts: VecDeque<Attempt>,
     latest: Option<Op>,
     forgotten: Option<Op>,
     sent: FxHashSet<Fingerprint>,
@@ -142,7 +146,7 @@ impl Connection {
             last: None,
             texts: StreamScanner::new(Medium::Text),
             binaries: StreamScanner::new(Medium::Binary),
-            attempts: BTreeMap::new(),
+            attempts: VecDeque::new(),
             latest: None,
             forgotten: None,
             sent: FxHashSet::default(),
@@ -170,7 +174,7 @@ impl Connection {
     /// Notes the end; attempts that the driver gave up can no longer be answered.
     pub(crate) fn close(&mut self, at: At, cause: CloseCause) {
         self.closed.get_or_insert((at, cause));
-        self.attempts.retain(|_, attempt| !attempt.completed);
+        self.attempts.retain(|attempt| !attempt.completed);
     }
 
     /// Whether attempts were dropped at a limit.
@@ -180,7 +184,8 @@ impl Connection {
 
     /// When an attempt began, as long as something of it may come.
     pub(crate) fn begin(&self, op: Op) -> Option<At> {
-        self.attempts.get(&op).map(|attempt| attempt.invoked)
+        let at = self.place(op).ok()?;
+        Some(self.attempts[at].invoked)
     }
 
     /// Takes note of an attempt.
@@ -196,6 +201,7 @@ impl Connection {
             }
         }
         let attempt = Attempt {
+            op: invoked.op,
             role: invoked.role,
             probe: invoked.probe,
             invoked: at,
@@ -206,13 +212,17 @@ impl Connection {
             text: String::new(),
             nonce_seen: false,
             other_nonce: false,
+            acknowledged: false,
             answered: false,
             completed: false,
         };
-        self.attempts.insert(invoked.op, attempt);
+        match self.place(invoked.op) {
+            Ok(at) => self.attempts[at] = attempt,
+            Err(at) => self.attempts.insert(at, attempt),
+        }
         self.latest = self.latest.max(Some(invoked.op));
         if self.attempts.len() > AWAITED_PER_CONNECTION_MAX {
-            let gone = self.attempts.pop_first().map(|(op, _)| op);
+            let gone = self.attempts.pop_front().map(|attempt| attempt.op);
             self.forgotten = self.forgotten.max(gone);
         }
     }
@@ -255,38 +265,46 @@ impl Connection {
     }
 
     pub(crate) fn attempt(&mut self, op: Op) -> Option<&mut Attempt> {
-        self.attempts.get_mut(&op)
+        let at = self.place(op).ok()?;
+        Some(&mut self.attempts[at])
+    }
+
+    /// Where an attempt stands, or would.
+    fn place(&self, op: Op) -> Result<usize, usize> {
+        self.attempts.binary_search_by_key(&op, |attempt| attempt.op)
     }
 
     /// Drops an attempt of which nothing can come any more, or nothing that would be in order.
     pub(crate) fn settle(&mut self, op: Op) {
         let done = |attempt: &Attempt| attempt.completed && (attempt.answered || self.closed.is_some());
-        if self.attempts.get(&op).is_some_and(done) {
-            self.attempts.remove(&op);
+        if let Ok(at) = self.place(op)
+            && done(&self.attempts[at])
+        {
+            self.attempts.remove(at);
         }
     }
 
     pub(crate) fn standing(&self, op: Op) -> Standing {
-        match self.attempts.get(&op) {
-            Some(attempt) if attempt.answered => Standing::Answered,
-            Some(_) => Standing::Awaited,
-            None if Some(op) <= self.forgotten => Standing::Forgotten,
-            None if Some(op) <= self.latest => Standing::Answered,
-            None => Standing::Unheard,
+        match self.place(op) {
+            Ok(at) if self.attempts[at].answered => Standing::Answered,
+            Ok(_) => Standing::Awaited,
+            Err(_) if Some(op) <= self.forgotten => Standing::Forgotten,
+            Err(_) if Some(op) <= self.latest => Standing::Answered,
+            Err(_) => Standing::Unheard,
         }
     }
 
     /// Whether an answer is due.
     pub(crate) fn awaits(&self) -> bool {
         self.attempts
-            .values()
+            .iter()
             .any(|attempt| !attempt.answered && !attempt.completed)
     }
 
     /// Begin of the earliest attempt whose answer is due.
     pub(crate) fn earliest_awaited(&self) -> Option<At> {
         self.attempts
-            .values()
+            .iter()
             .filter(|attempt| !attempt.answered)
             .map(|attempt| attempt.invoked)
             .min()
@@ -294,11 +312,8 @@ impl Connection {
 
     /// All attempts whose answer is being streamed.
     pub(crate) fn open_streams(&self) -> Vec<Op> {
-        let streamed = self
-            .attempts
-            .iter()
-            .filter(|(_, attempt)| attempt.stream.is_some());
-        streamed.map(|(&op, _)| op).collect()
+        let streamed = self.attempts.iter().filter(|attempt| attempt.stream.is_some());
+        streamed.map(|attempt| attempt.op).collect()
     }
 
     /// Notes an identifier or a piece of a token.

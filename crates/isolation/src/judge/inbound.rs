@@ -127,12 +127,14 @@ impl Frame<'_> {
             }
             Source::Body => self.scanner.scan(&inbound.bytes, Medium::Binary),
         };
-        let (opaque, hits) = (scanned.opaque, scanned.hits.to_vec());
-        for hit in hits {
-            if !is_piece(&hit, inbound) {
-                self.hit(&hit, reading);
+        let opaque = scanned.opaque;
+        let hits = self.scanner.take_hits();
+        for hit in &hits {
+            if !is_piece(hit, inbound) {
+                self.hit(hit, reading);
             }
         }
+        self.scanner.give_back(hits);
         opaque
     }
 

@@ -9,7 +9,7 @@ use history::{
 };
 
 use crate::ProbeCount;
-use crate::bounded::{Bounded, Join};
+use crate::bounded::{Bounded, Collected, Join};
 use crate::identity::{fingerprint_of_id, is_recognised};
 use crate::judgement::index;
 use crate::limits::{
@@ -164,7 +164,7 @@ pub(crate) struct Ledger {
     pub(crate) seen_as: Bounded<(User, Fingerprint), Seen>,
     pub(crate) read_back: Bounded<(Conn, At, Place), First<ReadBack>>,
     pub(crate) endings: Bounded<Session, Ending>,
-    pub(crate) stored: Bounded<(User, Serial), Stored>,
+    pub(crate) stored: Collected<(User, Serial), Stored>,
     pub(crate) audits: u64,
     pub(crate) incomplete_audits: u64,
     pub(crate) probes: [ProbeCount; 6],
@@ -193,7 +193,7 @@ impl Ledger {
             seen_as: Bounded::new(FACTS_MAX),
             read_back: Bounded::new(IDENTIFIED_MAX),
             endings: Bounded::new(FACTS_MAX),
-            stored: Bounded::new(SIGHTINGS_MAX),
+            stored: Collected::new(SIGHTINGS_MAX),
             audits: 0,
             incomplete_audits: 0,
             probes: [ProbeCount::default(); 6],
@@ -332,8 +332,9 @@ impl Ledger {
             Fact::Pool(figures) => self.pool(figures),
             Fact::ServiceDied { name, detail } => {
                 self.losses
-                    .put(format!("a service died in mid-run: {name} ({detail})"), ());
+                    .put(format!("a service was lost in mid-run: {name} ({detail})"), ());
             }
+            Fact::FaultInjected { what } => self.losses.put(format!("a fault was injected: {what}"), ()),
             Fact::LimitHit { what } => self.losses.put(format!("a limit was hit: {what}"), ()),
             _ => {}
         }

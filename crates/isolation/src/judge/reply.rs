@@ -125,6 +125,9 @@ impl Frame<'_> {
         let (Some(serial), role) = (attempt.stores, attempt.role) else {
             return;
         };
+        if std::mem::replace(&mut attempt.acknowledged, true) {
+            return;
+        }
         self.ledger.stored(
             self.user,
             serial,

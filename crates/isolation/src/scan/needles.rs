@@ -80,9 +80,9 @@ impl Base64Needle {
     }
 }
 
-/// All places where a needle begins, in order.
-pub(super) fn find(bytes: &[u8]) -> Vec<(usize, Needle)> {
-    let mut found = Vec::new();
+/// Puts all places where a needle begins into `found`, in order.
+pub(super) fn find(bytes: &[u8], found: &mut Vec<(usize, Needle)>) {
+    found.clear();
     rare::each(
         bytes,
         |byte| byte | 0x20 == MARKER[0],
@@ -93,14 +93,15 @@ pub(super) fn find(bytes: &[u8]) -> Vec<(usize, Needle)> {
     if lettered < found.len() {
         found.sort_by_key(|(at, _)| *at);
     }
-    found
 }
 
 /// Whether any needle occurs: the pass that every scan begins with, and all that most bytes need. (Canaries
 /// may be there all the same, under escapes or within two layers of dress.)
 #[must_use]
 pub fn holds_needle(bytes: &[u8]) -> bool {
-    !find(bytes).is_empty()
+    let mut found = Vec::new();
+    find(bytes, &mut found);
+    !found.is_empty()
 }
 
 /// Where the marker's hexadecimal digits begin.

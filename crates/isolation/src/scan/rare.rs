@@ -11,15 +11,22 @@ pub(super) fn each(bytes: &[u8], is: impl Fn(u8) -> bool + Copy, mut seen: impl 
     let mut from = 0;
     for block in wide {
         if any(block, is) {
-            for (nth, narrow) in block.as_chunks::<NARROW>().0.iter().enumerate() {
-                if any(narrow, is) {
-                    slowly(narrow, from + nth * NARROW, is, &mut seen);
-                }
-            }
+            narrowly(block, from, is, &mut seen);
         }
         from += WIDE;
     }
-    slowly(rest, from, is, &mut seen);
+    narrowly(rest, from, is, &mut seen);
+}
+
+fn narrowly(bytes: &[u8], mut from: usize, is: impl Fn(u8) -> bool + Copy, seen: &mut impl FnMut(usize)) {
+    let (narrow, rest) = bytes.as_chunks::<NARROW>();
+    for block in narrow {
+        if any(block, is) {
+            slowly(block, from, is, seen);
+        }
+        from += NARROW;
+    }
+    slowly(rest, from, is, seen);
 }
 
 /// Whether any byte is; looks at all of them, since that is faster than to stop.

@@ -24,15 +24,22 @@ pub(super) fn read(bytes: &[u8], at: usize) -> Option<(Found, Range<usize>)> {
 
 /// How far the repetition of `block`, one of which begins at `at`, reaches on both sides.
 fn repeats(bytes: &[u8], at: usize, block: &[u8; BLOCK_LEN]) -> Range<usize> {
-    let ahead = bytes[at..].iter().zip(block.iter().cycle());
-    let behind = bytes[..at].iter().rev().zip(block.iter().rev().cycle());
-    let same = |(byte, symbol): &(&u8, &u8)| byte.eq_ignore_ascii_case(symbol);
-    let mut len = ahead.take_while(same).count();
-    if bytes.get(at + len).is_some_and(|byte| symbol(*byte).is_some()) {
-        // Another canary follows, which has its first symbols in common with this one.
-        len -= len % BLOCK_LEN;
+    let is_block = |piece: &[u8]| piece.eq_ignore_ascii_case(block);
+    let alike = |(byte, own): &(&u8, &u8)| byte.eq_ignore_ascii_case(own);
+    let (mut from, mut to) = (at, at);
+    while bytes.get(to..to + BLOCK_LEN).is_some_and(is_block) {
+        to += BLOCK_LEN;
     }
-    at - behind.take_while(same).count()..at + len
+    let ahead = bytes[to..].iter().zip(block).take_while(alike).count();
+    // if a symbol comes then, another canary follows, which has its first symbols in common with this one
+    if bytes.get(to + ahead).is_none_or(|byte| symbol(*byte).is_none()) {
+        to += ahead;
+    }
+    while from >= BLOCK_LEN && is_block(&bytes[from - BLOCK_LEN..from]) {
+        from -= BLOCK_LEN;
+    }
+    let behind = bytes[..from].iter().rev().zip(block.iter().rev());
+    from - behind.take_while(alike).count()..to
 }
 
 /// Symbols around a marker that do not stand side by side, and where each stands.

@@ -83,6 +83,9 @@ pub struct Scanner {
     /// Bytes that may still be decoded.
     budget: usize,
     spare: Vec<Vec<u8>>,
+    /// Room for what one pass finds.
+    found: Vec<(usize, Needle)>,
+    covered: Vec<Range<usize>>,
 }
 
 impl Scanner {
@@ -95,6 +98,8 @@ impl Scanner {
             opaque: 0,
             budget: 0,
             spare: Vec::new(),
+            found: Vec::new(),
+            covered: Vec::new(),
         }
     }
 
@@ -115,6 +120,16 @@ impl Scanner {
         }
     }
 
+    /// Takes out what the last scan found; [`Self::give_back`] saves the next one an allocation.
+    pub(crate) fn take_hits(&mut self) -> Vec<Hit> {
+        std::mem::take(&mut self.hits)
+    }
+
+    /// Gives back the room of hits that were taken out.
+    pub(crate) fn give_back(&mut self, hits: Vec<Hit>) {
+        self.hits = hits;
+    }
+
     pub(super) fn hits(&self) -> &[Hit] {
         &self.hits
     }
@@ -128,6 +143,9 @@ impl Scanner {
         let covered = self.needles(view);
         if view.may_decode() {
             self.runs(view, &covered);
+        }
+        self.covered = covered;
+        if view.may_decode() {
             self.dumps(view);
             self.escapes(view);
         }
@@ -138,8 +156,11 @@ impl Scanner {
 
     /// Looks for the needles; returns the ranges that are done with.
     fn needles(&mut self, view: &View<'_>) -> Vec<Range<usize>> {
-        let mut covered: Vec<Range<usize>> = Vec::new();
-        for (at, needle) in needles::find(view.bytes) {
+        let mut found = std::mem::take(&mut self.found);
+        needles::find(view.bytes, &mut found);
+        let mut covered = std::mem::take(&mut self.covered);
+        covered.clear();
+        for &(at, needle) in &found {
             let floor = covered.last().map_or(0, |range| range.end);
             if at < floor {
                 continue;
@@ -155,6 +176,7 @@ impl Scanner {
             };
             covered.extend(range);
         }
+        self.found = found;
         covered
     }
 

@@ -58,7 +58,15 @@ fn a_service_that_died() {
             detail: "signal 9".into(),
         },
     );
-    all_unknown(&story, "a service died in mid-run: agent (signal 9)");
+    all_unknown(&story, "a service was lost in mid-run: agent (signal 9)");
+}
+
+#[test]
+fn a_fault_that_was_injected() {
+    let mut story = Story::clean();
+    let what = "kill:agent@round".into();
+    story.tell(50, Fact::FaultInjected { what });
+    all_unknown(&story, "a fault was injected: kill:agent@round");
 }
 
 #[test]

@@ -74,9 +74,9 @@ impl Children {
         }
     }
 
-    pub(super) fn signal(&mut self, name: &str, signal: Signal) {
+    pub(super) fn signal(&mut self, name: &str, signal: Signal, asked: bool) {
         if let Some(child) = self.find(name) {
-            child.asked |= signal.ends();
+            child.asked |= asked && signal.ends();
             child.send(signal);
         }
     }
@@ -163,9 +163,16 @@ impl Child {
         self.send(Signal::Kill);
     }
 
+    /// To the process itself; a freeze or a thaw to all that it has started too, as a server of many processes would go
+    /// on by halves, or wait for a frozen half at its end.
     fn send(&self, signal: Signal) {
         // It may have ended a moment ago; then its exit is reported next.
         let _ = kill_process(self.pid, signal.raw());
+        if !signal.ends() {
+            for below in descendants(self.pid) {
+                let _ = kill_process(below, signal.raw());
+            }
+        }
     }
 }
 
@@ -204,21 +211,38 @@ fn exit_of(status: WaitStatus) -> Option<Exit> {
 }
 
 /// Kills the processes that the guard adopted when their parents died; `false` once it has no children left.
-#[cfg(target_os = "linux")]
 pub(super) fn kill_adopted() -> bool {
-    let me = rustix::process::getpid().as_raw_nonzero().get();
-    let Ok(processes) = fs::read_dir("/proc") else {
-        return false;
-    };
-    let pids = processes
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let adopted = pids
-        .filter(|pid| parent_of(*pid) == Some(me))
-        .filter_map(Pid::from_raw);
+    let me = rustix::process::getpid();
+    let adopted = parents().into_iter().filter(|(_, parent)| *parent == me);
     adopted
-        .map(|pid| kill_process(pid, rustix::process::Signal::KILL))
+        .map(|(pid, _)| kill_process(pid, rustix::process::Signal::KILL))
         .fold(false, |_some, _sent| true)
+}
+
+/// All processes that stem from this one, the nearest first.
+fn descendants(of: Pid) -> Vec<Pid> {
+    let parents = parents();
+    let mut found = vec![of];
+    let mut looked = 0;
+    while let Some(parent) = found.get(looked).copied() {
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, of)| *of == parent)
+                .map(|(pid, _)| *pid),
+        );
+        looked += 1;
+    }
+    found.split_off(1)
+}
+
+/// Every process of this machine and its parent.
+#[cfg(target_os = "linux")]
+fn parents() -> Vec<(Pid, Pid)> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(|pid| Some((Pid::from_raw(pid)?, Pid::from_raw(parent_of(pid)?)?)))
+        .collect()
 }
 
 /// The fourth field of a process's `stat`; the second, its name, may hold anything but ends at the last `)`.
@@ -228,8 +252,8 @@ fn parent_of(pid: i32) -> Option<i32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Orphans go to the system's first process here, not to the guard.
+/// Orphans go to the system's first process here, not to the guard, and nobody says who is whose.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn kill_adopted() -> bool {
-    false
+fn parents() -> Vec<(Pid, Pid)> {
+    Vec::new()
 }

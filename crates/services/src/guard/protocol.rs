@@ -13,8 +13,12 @@ pub(crate) enum Order {
     Spawn { launch: Launch },
     /// Stop a process by the steps it was launched with.
     Stop { name: String },
-    /// Send a signal to a process itself.
-    Signal { name: String, signal: Signal },
+    /// Send a signal to a process itself. `asked`: that it ends by it is wanted.
+    Signal {
+        name: String,
+        signal: Signal,
+        asked: bool,
+    },
     /// Remember what has to be removed at the end.
     Keep { id: u32, leftover: Leftover },
     /// Remove it now.

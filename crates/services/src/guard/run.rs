@@ -123,7 +123,7 @@ impl Running {
                 });
             }
             Order::Stop { name } => self.children.stop(&name),
-            Order::Signal { name, signal } => self.children.signal(&name, signal),
+            Order::Signal { name, signal, asked } => self.children.signal(&name, signal, asked),
             Order::Keep { id, leftover } => self.leftovers.push((id, leftover)),
             Order::Clear { id } => {
                 let problem = match self.leftovers.iter().position(|(kept, _)| *kept == id) {

@@ -9,7 +9,7 @@ use super::find::Installation;
 use super::server::{Server, random_password, run_sql};
 use super::template::Template;
 use super::{Postgres, PostgresConfig, binaries, folder, settings};
-use crate::{Account, Error, Guard, Launch, Process, Signal, StopStep};
+use crate::{Account, Error, Guard, Launch, Leftover, Process, Signal, StopStep};
 
 /// How long the server may take until it answers.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ pub(super) async fn start(
     progress: &mut impl FnMut(&str),
 ) -> Result<Postgres, Error> {
     let account = Account::unprivileged()?;
-    let (folder, leftovers) = folder::make(config, account.as_ref(), guard).await?;
+    let (folder, mut leftovers) = folder::make(config, account.as_ref(), guard).await?;
     let installation = binaries::choose(config, account.as_ref(), &folder, guard, progress).await?;
     let template = Template::of(
         &installation,
@@ -47,6 +47,7 @@ pub(super) async fn start(
     let data = folder.join("data");
     template.copy_to(&data, account.as_ref()).await?;
 
+    leftovers.push(guard.keep(Leftover::SharedMemory(data.clone())).await?);
     let process = guard
         .spawn(launch(config, &installation, &folder, &data, account.as_ref()))
         .await?;

@@ -1,6 +1,7 @@
 //! Frames as data: text with slots.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// What can be put into a frame or taken out of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -171,7 +172,7 @@ impl Template {
     ///
     /// [`Missing`] names the first slot that `values` lacks.
     pub fn json(&self, values: &Values) -> Result<String, Missing> {
-        let mut out = String::with_capacity(256);
+        let mut out = String::with_capacity(self.len_with(values));
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
@@ -183,6 +184,15 @@ impl Template {
         }
         Ok(out)
     }
+
+    /// Bytes of the text with `values` in it, if nothing in them needs an escape.
+    fn len_with(&self, values: &Values) -> usize {
+        let len = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Slot(slot) => values.get(*slot).map_or(0, str::len) + if slot.is_number() { 0 } else { 2 },
+        };
+        self.pieces.iter().map(len).sum()
+    }
 }
 
 fn push_json(out: &mut String, value: &str, number: bool) {
@@ -191,6 +201,18 @@ fn push_json(out: &mut String, value: &str, number: bool) {
         return;
     }
     out.push('"');
+    if value
+        .bytes()
+        .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+    {
+        out.push_str(value);
+    } else {
+        push_escaped(out, value);
+    }
+    out.push('"');
+}
+
+fn push_escaped(out: &mut String, value: &str) {
     for c in value.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -202,12 +224,20 @@ fn push_json(out: &mut String, value: &str, number: bool) {
             c => out.push(c),
         }
     }
-    out.push('"');
 }
 
+/// Room that is made for the values of one frame: enough for a post.
+const VALUES_BYTES: usize = 192;
+const VALUES_COUNT: usize = 5;
+
 /// Values for slots.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Values(Vec<(Slot, String)>);
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// All of them, one after the other.
+    text: String,
+    /// Where each stands.
+    places: Vec<(Slot, Range<usize>)>,
+}
 
 impl Values {
     /// No values.
@@ -218,39 +248,61 @@ impl Values {
 
     /// These and one more.
     #[must_use]
-    pub fn with(mut self, slot: Slot, value: impl Into<String>) -> Self {
+    pub fn with(mut self, slot: Slot, value: impl AsRef<str>) -> Self {
         self.set(slot, value);
         self
     }
 
     /// Adds a value, or replaces it.
-    pub fn set(&mut self, slot: Slot, value: impl Into<String>) {
-        self.0.retain(|(other, _)| *other != slot);
-        self.0.push((slot, value.into()));
+    pub fn set(&mut self, slot: Slot, value: impl AsRef<str>) {
+        if self.places.is_empty() {
+            self.text.reserve(VALUES_BYTES);
+            self.places.reserve(VALUES_COUNT);
+        }
+        let from = self.text.len();
+        self.text.push_str(value.as_ref());
+        let place = from..self.text.len();
+        match self.places.iter_mut().find(|(other, _)| *other == slot) {
+            Some((_, old)) => *old = place,
+            None => self.places.push((slot, place)),
+        }
     }
 
     /// The value of `slot`.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(other, _)| *other == slot)
-            .map(|(_, value)| value.as_str())
+        let (_, place) = self.places.iter().find(|(other, _)| *other == slot)?;
+        Some(&self.text[place.clone()])
     }
 
     /// Adds all of `more`, which replace values of the same slots.
     pub fn extend(&mut self, more: Self) {
-        for (slot, value) in more.0 {
-            self.set(slot, value);
+        if self.places.is_empty() {
+            *self = more;
+            return;
+        }
+        for (slot, place) in more.places {
+            self.set(slot, &more.text[place]);
         }
     }
 
     /// The value of `slot`, taken out.
     pub fn take(&mut self, slot: Slot) -> Option<String> {
-        let index = self.0.iter().position(|(other, _)| *other == slot)?;
-        Some(self.0.swap_remove(index).1)
+        let at = self.places.iter().position(|(other, _)| *other == slot)?;
+        let (_, place) = self.places.swap_remove(at);
+        Some(self.text[place].to_owned())
     }
 }
+
+impl PartialEq for Values {
+    /// The same values for the same slots, in whatever order they were set.
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(slot, place): &(Slot, Range<usize>)| other.get(*slot) == Some(&self.text[place.clone()]);
+        self.places.len() == other.places.len() && self.places.iter().all(same)
+    }
+}
+
+impl Eq for Values {}
 
 #[cfg(test)]
 mod tests {

@@ -100,6 +100,13 @@ impl PhaseKind {
         }
     }
 
+    /// The phase of that [name](Self::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = BEFORE.into_iter().chain([Self::Round]).chain(AFTER);
+        all.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// How long it may take before those who are late are left behind, without what it takes by design.
     fn slack(self, users: u32) -> Duration {
         let each = |ms| Duration::from_millis(ms) * users;

@@ -4,6 +4,16 @@ use history::User;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+/// Which ops the users of a measured round make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mix {
+    /// All kinds, about half of them posts.
+    #[default]
+    Everything,
+    /// Posts alone: what the harness itself costs is measured with it.
+    Posts,
+}
+
 /// One op of a measured round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -37,15 +47,17 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Steps {
     rng: ChaCha8Rng,
+    mix: Mix,
     in_room: bool,
     peer: User,
     begun: bool,
 }
 
 impl Steps {
-    pub(super) fn new(rng: ChaCha8Rng, in_room: bool, peer: User) -> Self {
+    pub(super) fn new(rng: ChaCha8Rng, mix: Mix, in_room: bool, peer: User) -> Self {
         Self {
             rng,
+            mix,
             in_room,
             peer,
             begun: false,
@@ -58,7 +70,7 @@ impl Iterator for Steps {
 
     /// The first is a post: at the barrier, all users have the same request id in flight.
     fn next(&mut self) -> Option<Step> {
-        if !std::mem::replace(&mut self.begun, true) {
+        if !std::mem::replace(&mut self.begun, true) || self.mix == Mix::Posts {
             return Some(Step::Post);
         }
         Some(match self.rng.random_range(0..100) {

@@ -30,7 +30,7 @@ impl VirtualUser {
         let Some(thread) = self.first_thread() else { return };
         for _ in 0..POSTS {
             let from = self.worker.clock.now();
-            let Some(answer) = self.post(socket, &thread, None).await else {
+            let Some(answer) = self.post(socket, Some(&thread), None).await else {
                 return;
             };
             if answer.outcome == Outcome::Fail("cancelled".to_owned()) {

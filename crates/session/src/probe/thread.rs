@@ -74,7 +74,7 @@ impl VirtualUser {
             ask("reading a foreign thread", on(read, &own), on(read, theirs)),
         )
         .await;
-        if let (Some(control), Some(attack)) = (self.post_request(&own), self.smuggle(Action::Post)) {
+        if let (Some(control), Some(attack)) = (self.post_request(Some(&own)), self.smuggle(Action::Post)) {
             let attack = attack.with(Slot::Thread, theirs);
             self.ask(socket, ask("posting into a foreign thread", control, attack))
                 .await;

@@ -1,39 +1,40 @@
 //! One request and the wait for the end of its answer.
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
 use history::{At, Fact, Interval, Invoked, Op, Outcome};
-use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::ledger::{Answer, Open};
 use super::{Request, Socket};
+use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
-use crate::profile::Action;
 
 /// A request that was written. Dropped before its end, it is recorded as given up.
 pub(crate) struct Attempt {
     socket: Rc<Socket>,
     op: Op,
-    request: String,
     wait: Duration,
-    answer: oneshot::Receiver<Answer>,
-    first_piece: Option<oneshot::Receiver<()>>,
 }
 
 impl Socket {
-    /// Asks and waits for the end of the answer.
-    pub(crate) async fn call(self: &Rc<Self>, request: Request) -> Answer {
-        match self.begin(request).await {
-            Ok(attempt) => attempt.end().await,
-            Err(answer) => answer,
+    /// Asks, at once, and waits for the end of the answer, as long as the connection's record allows.
+    pub(crate) fn call(self: &Rc<Self>, request: Request) -> impl Future<Output = Answer> + use<> {
+        let begun = self.begin(request);
+        async {
+            match begun {
+                Ok(attempt) => attempt.answer().await,
+                Err(answer) => answer,
+            }
         }
     }
 
     /// Asks. What cannot be asked here (no such op, no connection) is no attempt and not recorded; the error says why.
-    pub(crate) async fn begin(self: &Rc<Self>, request: Request) -> Result<Attempt, Answer> {
+    pub(crate) fn begin(self: &Rc<Self>, request: Request) -> Result<Attempt, Answer> {
         let (attempt, frame) = self.prepare(request).map_err(|reason| self.not_made(reason))?;
-        self.send(frame).await;
+        self.send(Message::text(frame));
         Ok(attempt)
     }
 
@@ -51,37 +52,19 @@ impl Socket {
             .ops
             .get(&request.action)
             .ok_or("the target has no such op")?;
-        let (id, op) = (self.ledger.borrow_mut().next_id(), self.worker.next_op());
+        let (id, op) = self.ledger.borrow_mut().next_id();
+        let id = id.to_string();
         request.values.set(Slot::Id, &id);
         let frame = self.codec.borrow().encode(&shape.frame, &request.values);
         let frame = frame.map_err(|missing| missing.to_string())?;
         let at = self.worker.clock.now();
         self.record_invoked(at, op, &id, &request, shape.stores);
-        let (answer, receiver) = oneshot::channel();
-        let (first_piece, watch) = oneshot::channel();
-        let Request { action, change, .. } = request;
-        let first_piece = (action == Action::Post).then_some(first_piece);
-        let open = Open {
-            action,
-            invoked: at,
-            change,
-            answer,
-            first_piece,
-            values: Values::new(),
-        };
-        self.ledger.borrow_mut().begin(&id, op, open);
-        let first_piece = Some(watch);
-        Ok((
-            Attempt {
-                socket: Rc::clone(self),
-                op,
-                request: id,
-                wait,
-                answer: receiver,
-                first_piece,
-            },
-            frame,
-        ))
+        let deadline = after(at, wait);
+        let open = Open::new(op, request.action, at, deadline, request.change);
+        self.ledger.borrow_mut().begin(open);
+        self.set_alarm(deadline);
+        let socket = Rc::clone(self);
+        Ok((Attempt { socket, op, wait }, frame))
     }
 
     fn record_invoked(&self, at: At, op: Op, id: &str, request: &Request, stores: bool) {
@@ -113,29 +96,45 @@ impl Socket {
         }
     }
 
+    /// Has the reader look for attempts whose time is up no later than `deadline`.
+    fn set_alarm(&self, deadline: At) {
+        if self.alarm.get().is_none_or(|set| set > deadline) {
+            self.alarm.set(None);
+            self.waker.borrow().wake_by_ref();
+        }
+    }
+
+    /// Ends the attempts whose time is up.
+    pub(super) fn time_out(&self) {
+        let now = self.worker.clock.now();
+        let overdue = self.ledger.borrow().pending_until(now);
+        for op in overdue {
+            self.patience.borrow_mut().timed_out();
+            self.complete(op, now, Outcome::Info("timeout".to_owned()), Values::new());
+        }
+    }
+
     /// The end of an attempt, if it had none; whoever waits is told.
     pub(super) fn complete(&self, op: Op, at: At, outcome: Outcome, values: Values) {
-        let Some(mut open) = self.ledger.borrow_mut().end(op) else {
+        let mut ledger = self.ledger.borrow_mut();
+        let Some(open) = ledger.pending(op) else {
             return;
         };
-        self.worker.record_at(
-            at,
-            Fact::Completed {
-                op,
-                outcome: outcome.clone(),
-            },
-        );
+        let completed = Fact::Completed {
+            op,
+            outcome: outcome.clone(),
+        };
+        self.worker.record_at(at, completed);
         let mut held = std::mem::take(&mut open.values);
         held.extend(values);
-        for fact in open.facts(op, self.holder, at, &outcome, &held) {
+        for fact in open.facts(self.holder, at, &outcome, &held) {
             self.worker.record_at(at, fact);
         }
         let during = Interval {
             from: open.invoked,
             to: at,
         };
-        // nobody may be waiting any more
-        let _ = open.answer.send(Answer {
+        open.end(Answer {
             outcome,
             values: held,
             during,
@@ -145,43 +144,41 @@ impl Socket {
 
 impl Attempt {
     /// The request id on the wire.
-    pub(crate) fn request(&self) -> &str {
-        &self.request
+    pub(crate) fn request(&self) -> String {
+        self.op.number().to_string()
     }
 
-    /// Waits for the first piece of a streamed answer; whether one came before the answer's end or the wait's.
+    /// Waits for the first piece of a streamed answer; whether one came before the answer's end.
     pub(crate) async fn first_piece(&mut self) -> bool {
-        let Some(piece) = self.first_piece.take() else {
-            return false;
-        };
-        matches!(tokio::time::timeout(self.wait, piece).await, Ok(Ok(())))
+        poll_fn(|cx| self.socket.ledger.borrow_mut().poll_begun(self.op, cx)).await
     }
 
-    /// Waits for the end of the answer, as long as the connection's record allows.
-    pub(crate) async fn end(mut self) -> Answer {
-        let wait = self.wait;
-        self.end_within(wait).await
+    /// Waits for the end of the answer, from now on as long as the connection's record allows.
+    pub(crate) async fn end(self) -> Answer {
+        if let Some(open) = self.socket.ledger.borrow_mut().pending(self.op) {
+            open.deadline = after(self.socket.worker.clock.now(), self.wait);
+        }
+        self.answer().await
     }
 
-    async fn end_within(&mut self, wait: Duration) -> Answer {
-        let socket = Rc::clone(&self.socket);
-        if let Ok(Ok(answer)) = tokio::time::timeout(wait, &mut self.answer).await {
-            return answer;
-        }
-        socket.patience.borrow_mut().timed_out();
-        let now = socket.worker.clock.now();
-        socket.complete(self.op, now, Outcome::Info("timeout".to_owned()), Values::new());
-        match self.answer.try_recv() {
-            Ok(answer) => answer,
-            Err(_) => socket.not_made("timeout".to_owned()),
-        }
+    async fn answer(self) -> Answer {
+        let answer = poll_fn(|cx| self.socket.ledger.borrow_mut().poll_answer(self.op, cx)).await;
+        answer.unwrap_or_else(|| self.socket.not_made("taken".to_owned()))
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let now = self.socket.worker.clock.now();
-        self.socket
-            .complete(self.op, now, Outcome::Info("given up".to_owned()), Values::new());
+        let pending = self.socket.ledger.borrow_mut().pending(self.op).is_some();
+        if pending {
+            let now = self.socket.worker.clock.now();
+            let given_up = Outcome::Info("given up".to_owned());
+            self.socket.complete(self.op, now, given_up, Values::new());
+        }
+        self.socket.ledger.borrow_mut().forget(self.op);
     }
+}
+
+fn after(at: At, wait: Duration) -> At {
+    At(at.0.saturating_add(nanoseconds(wait)))
 }

@@ -3,22 +3,22 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Instant;
 
-use futures_util::StreamExt;
 use history::{At, ChannelKind, Conn, Fact, Part, Replica, Session, Source, User};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, oneshot};
-use tokio_tungstenite::tungstenite::Error;
+use tokio::sync::oneshot;
+use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::tail::Tail;
+use super::ledger::Ledger;
 use super::tap::Tap;
-use super::{Happening, Holder, Socket, State};
+use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
 use crate::limits::MESSAGE_LIMIT_BYTES;
@@ -52,12 +52,9 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
 }
 
-type Stream = WebSocketStream<Tap>;
-
 /// An upgrade that was accepted.
 struct Upgraded {
     stream: Stream,
-    tail: Rc<RefCell<Tail>>,
     response: Response,
     tcp_ns: u64,
     upgrade_ns: u64,
@@ -109,7 +106,6 @@ impl Socket {
     ) -> Rc<Self> {
         let Upgraded {
             stream,
-            tail,
             response,
             tcp_ns,
             upgrade_ns,
@@ -134,7 +130,6 @@ impl Socket {
                 upgrade_ns,
             },
         );
-        let (sink, stream) = stream.split();
         let dialect = usize::from(knock.dialect);
         let socket = Rc::new(Self {
             worker: Rc::clone(worker),
@@ -142,14 +137,16 @@ impl Socket {
             dialect,
             state: RefCell::new(State::Connecting.after(Happening::Accepted)),
             codec: RefCell::new(worker.target.profile.dialects[dialect].framing.codec()),
-            ledger: RefCell::default(),
+            ledger: RefCell::new(Ledger::new(conn)),
             patience: RefCell::default(),
-            sink: Mutex::new(Some(sink)),
+            stream: RefCell::new(Some(stream)),
             reader: RefCell::default(),
+            waker: RefCell::new(Waker::noop().clone()),
+            alarm: Cell::default(),
             greeting: RefCell::default(),
             greeted: RefCell::default(),
             cursor: Cell::default(),
-            last_inbound: Cell::new(Instant::now()),
+            last_inbound: Cell::new(at),
             watches: RefCell::default(),
             began,
         });
@@ -160,7 +157,7 @@ impl Socket {
             header_lines(response.headers()).as_bytes(),
             Vec::new(),
         );
-        let reader = tokio::task::spawn_local(Rc::clone(&socket).read(stream, tail));
+        let reader = tokio::task::spawn_local(socket.worker.watched(Rc::clone(&socket).read()));
         *socket.reader.borrow_mut() = Some(reader);
         socket
     }
@@ -172,7 +169,7 @@ impl Socket {
             let values = Values::new().with(Slot::User, user_id);
             let frame = self.codec.borrow().encode(hello, &values);
             let Ok(frame) = frame else { return false };
-            self.send(frame).await;
+            self.send(Message::text(frame));
         }
         if greeting.is_none() || self.greeting.borrow().is_some() {
             return true;
@@ -200,18 +197,17 @@ async fn upgrade(worker: &Worker, knock: &Knock<'_>) -> Result<Upgraded, Failed>
         .set_nodelay(true)
         .map_err(|error| Failed::of(Error::Io(error)))?;
     let tcp_ns = nanoseconds(start.elapsed());
-    let (tap, tail) = Tap::new(stream);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
+        .max_write_buffer_size(UNSENT_LIMIT_BYTES)
         .max_message_size(Some(MESSAGE_LIMIT_BYTES))
         .max_frame_size(Some(MESSAGE_LIMIT_BYTES));
-    let accepted = client_async_with_config(request, tap, Some(config)).await;
+    let accepted = client_async_with_config(request, Tap::new(stream), Some(config)).await;
     let (stream, response) = accepted.map_err(Failed::of)?;
     let upgrade_ns = nanoseconds(start.elapsed()) - tcp_ns;
     Ok(Upgraded {
         stream,
-        tail,
         response,
         tcp_ns,
         upgrade_ns,

@@ -1,34 +1,46 @@
 //! Which request ids a connection has used, and for which attempts.
 
+use std::ops::Range;
+use std::task::{Context, Poll, Waker};
+
 use history::{
     At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Tenant, ThreadIssued, User,
 };
-use rustc_hash::FxHashMap;
-use tokio::sync::oneshot;
 
 use crate::codec::{Slot, Values};
 use crate::profile::Action;
 
 /// All attempts of one connection.
-#[derive(Debug, Default)]
+///
+/// An attempt's number is its request id, so that any id that was ever used here names its attempt, and none has to
+/// be remembered: ids are consecutive but for the gaps that phases and probes leave.
+#[derive(Debug)]
 pub(crate) struct Ledger {
-    /// Every request id that was ever used here.
-    known: FxHashMap<Box<str>, Op>,
-    /// Those without an end.
-    open: FxHashMap<Op, Open>,
+    conn: Conn,
+    /// Ids that were used, in order.
+    used: Vec<Range<u32>>,
     last_id: u32,
+    /// Attempts whose end has not been taken note of by whoever made them.
+    open: Vec<Open>,
 }
 
-/// An attempt that has not ended.
+/// An attempt.
 #[derive(Debug)]
 pub(crate) struct Open {
+    pub(crate) op: Op,
     pub(crate) action: Action,
     pub(crate) invoked: At,
+    /// When it is given up.
+    pub(crate) deadline: At,
     pub(crate) change: Option<Change>,
-    pub(crate) answer: oneshot::Sender<Answer>,
-    pub(crate) first_piece: Option<oneshot::Sender<()>>,
     /// What its acknowledgement has held.
     pub(crate) values: Values,
+    /// Whether a piece of a streamed answer has come.
+    pub(crate) begun: bool,
+    /// Its end.
+    answer: Option<Answer>,
+    /// Whoever waits for any of that.
+    waiting: Option<Waker>,
 }
 
 /// How an attempt ended, for who made it.
@@ -77,6 +89,15 @@ pub(crate) struct Holder {
 }
 
 impl Ledger {
+    pub(crate) fn new(conn: Conn) -> Self {
+        Self {
+            conn,
+            used: Vec::new(),
+            last_id: 0,
+            open: Vec::new(),
+        }
+    }
+
     /// From here on, request ids are above `base`: users that do this at a barrier have equal ids in flight.
     pub(crate) fn align(&mut self, base: u32) {
         self.last_id = self.last_id.max(base);
@@ -91,41 +112,124 @@ impl Ledger {
         self.last_id = self.last_id.saturating_add(count);
     }
 
-    pub(crate) fn next_id(&mut self) -> String {
-        self.last_id += 1;
-        self.last_id.to_string()
+    /// The next request id, and the attempt that it names from now on.
+    pub(crate) fn next_id(&mut self) -> (u32, Op) {
+        let id = self.peek();
+        self.last_id = id;
+        match self.used.last_mut() {
+            Some(last) if last.end == id => last.end = id + 1,
+            _ => self.used.push(id..id + 1),
+        }
+        (id, Op::of(self.conn, id))
     }
 
-    pub(crate) fn begin(&mut self, request: &str, op: Op, open: Open) {
-        self.known.insert(request.into(), op);
-        self.open.insert(op, open);
+    pub(crate) fn begin(&mut self, open: Open) {
+        self.open.push(open);
     }
 
     /// The attempt of a request id, also when it is over.
     pub(crate) fn op(&self, request: &str) -> Option<Op> {
-        self.known.get(request).copied()
+        let id = canonical(request)?;
+        let after = self.used.partition_point(|used| used.start <= id);
+        let used = self.used[..after].last()?;
+        used.contains(&id).then(|| Op::of(self.conn, id))
     }
 
-    pub(crate) fn open(&mut self, op: Op) -> Option<&mut Open> {
-        self.open.get_mut(&op)
+    /// An attempt that has not ended.
+    pub(crate) fn pending(&mut self, op: Op) -> Option<&mut Open> {
+        self.open
+            .iter_mut()
+            .find(|open| open.op == op && open.answer.is_none())
     }
 
-    pub(crate) fn end(&mut self, op: Op) -> Option<Open> {
-        self.open.remove(&op)
+    /// Attempts that have not ended and whose time is up at `at`.
+    pub(crate) fn pending_until(&self, at: At) -> Vec<Op> {
+        let pending = self.open.iter().filter(|open| open.answer.is_none());
+        pending
+            .filter(|open| open.deadline <= at)
+            .map(|open| open.op)
+            .collect()
     }
 
-    pub(crate) fn all_open(&self) -> Vec<Op> {
-        let mut ops: Vec<_> = self.open.keys().copied().collect();
-        ops.sort_unstable();
-        ops
+    /// When the time of the first of those is up.
+    pub(crate) fn first_deadline(&self) -> Option<At> {
+        let pending = self.open.iter().filter(|open| open.answer.is_none());
+        pending.map(|open| open.deadline).min()
+    }
+
+    /// Waits for the end of an attempt and takes it out; `None` if there is no such attempt.
+    pub(crate) fn poll_answer(&mut self, op: Op, cx: &Context<'_>) -> Poll<Option<Answer>> {
+        let Some(at) = self.open.iter().position(|open| open.op == op) else {
+            return Poll::Ready(None);
+        };
+        if self.open[at].answer.is_some() {
+            return Poll::Ready(self.open.swap_remove(at).answer);
+        }
+        self.open[at].wait(cx);
+        Poll::Pending
+    }
+
+    /// Waits for a piece of a streamed answer; whether one came before the end.
+    pub(crate) fn poll_begun(&mut self, op: Op, cx: &Context<'_>) -> Poll<bool> {
+        let Some(open) = self.open.iter_mut().find(|open| open.op == op) else {
+            return Poll::Ready(false);
+        };
+        if open.begun || open.answer.is_some() {
+            return Poll::Ready(open.begun);
+        }
+        open.wait(cx);
+        Poll::Pending
+    }
+
+    /// Nobody waits for an attempt any more.
+    pub(crate) fn forget(&mut self, op: Op) {
+        self.open.retain(|open| open.op != op);
     }
 }
 
+/// The number that a request id spells as this connection spells them.
+fn canonical(request: &str) -> Option<u32> {
+    let digits = request.bytes().all(|byte| byte.is_ascii_digit()) && !request.starts_with('0');
+    digits.then(|| request.parse().ok())?
+}
+
 impl Open {
+    pub(crate) fn new(op: Op, action: Action, invoked: At, deadline: At, change: Option<Change>) -> Self {
+        Self {
+            op,
+            action,
+            invoked,
+            deadline,
+            change,
+            values: Values::new(),
+            begun: false,
+            answer: None,
+            waiting: None,
+        }
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.waiting {
+            Some(waiting) => waiting.clone_from(cx.waker()),
+            None => self.waiting = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Wakes whoever waits.
+    pub(crate) fn tell(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
+
+    pub(crate) fn end(&mut self, answer: Answer) {
+        self.answer = Some(answer);
+        self.tell();
+    }
+
     /// What the judge has to know of its end, beside the end itself.
     pub(crate) fn facts<'a>(
         &self,
-        op: Op,
         holder: Holder,
         at: At,
         outcome: &Outcome,
@@ -148,7 +252,7 @@ impl Open {
                 conn, user: owner, ..
             } = holder;
             facts.push(Fact::ThreadIssued(ThreadIssued {
-                op,
+                op: self.op,
                 conn,
                 owner,
                 thread_id: id.into(),
@@ -227,20 +331,12 @@ mod tests {
     };
 
     fn open(action: Action, change: Option<Change>) -> Open {
-        let (answer, _) = oneshot::channel();
-        Open {
-            action,
-            invoked: At(10),
-            change,
-            answer,
-            first_piece: None,
-            values: Values::new(),
-        }
+        Open::new(Op(9), action, At(10), At(99), change)
     }
 
     #[track_caller]
     fn check(open: &Open, outcome: &Outcome, values: &Values, expect: &[Fact<'_>]) {
-        assert_eq!(open.facts(Op(9), HOLDER, At(20), outcome, values), expect);
+        assert_eq!(open.facts(HOLDER, At(20), outcome, values), expect);
     }
 
     #[test]
@@ -299,7 +395,7 @@ mod tests {
         };
         let found = open(Action::CreateRoom, Some(change));
         let values = Values::new().with(Slot::Room, "r-1");
-        let facts = found.facts(Op(9), HOLDER, At(20), &Outcome::Ok, &values);
+        let facts = found.facts(HOLDER, At(20), &Outcome::Ok, &values);
         assert!(matches!(
             &facts[..],
             [Fact::RoomIssued(issued), Fact::Membership { joined: true, user: User(1), .. }] if issued.room_id == "r-1"
@@ -308,11 +404,60 @@ mod tests {
 
     #[test]
     fn ids_are_never_used_twice() {
-        let mut ledger = Ledger::default();
-        assert_eq!(ledger.next_id(), "1");
+        let mut ledger = Ledger::new(Conn(3));
+        assert_eq!(ledger.next_id().0, 1);
         ledger.align(1_000);
-        assert_eq!(ledger.next_id(), "1001");
+        assert_eq!(ledger.next_id().0, 1_001);
         ledger.align(500);
-        assert_eq!(ledger.next_id(), "1002");
+        assert_eq!(ledger.next_id().0, 1_002);
+    }
+
+    #[test]
+    fn every_id_that_was_used_names_its_attempt_for_ever_and_no_other_does() {
+        let mut ledger = Ledger::new(Conn(3));
+        let mut ops = Vec::new();
+        for phase in 0..4 {
+            ledger.align(phase * 1_000);
+            ops.extend((0..10).map(|_| ledger.next_id()));
+            ledger.skip(5);
+            ops.push(ledger.next_id());
+        }
+        for (id, op) in &ops {
+            assert_eq!(ledger.op(&id.to_string()), Some(*op));
+        }
+        let used = |id: u32| ops.iter().any(|(used, _)| *used == id);
+        for id in (0..5_000).filter(|id| !used(*id)) {
+            assert_eq!(ledger.op(&id.to_string()), None, "{id}");
+        }
+        for strange in ["", "01", "+1", "1 ", "-1", "1.0", "4294967297", "x"] {
+            assert_eq!(ledger.op(strange), None, "{strange}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_taken_once() {
+        let mut ledger = Ledger::new(Conn(3));
+        let (_, op) = ledger.next_id();
+        ledger.begin(Open::new(op, Action::Post, At(10), At(99), None));
+        let cx = Context::from_waker(Waker::noop());
+        assert!(ledger.poll_answer(op, &cx).is_pending());
+        assert_eq!(
+            (ledger.pending_until(At(98)), ledger.first_deadline()),
+            (vec![], Some(At(99)))
+        );
+        assert_eq!(ledger.pending_until(At(99)), [op]);
+        let during = Interval {
+            from: At(10),
+            to: At(20),
+        };
+        let answer = Answer {
+            outcome: Outcome::Ok,
+            values: Values::new(),
+            during,
+        };
+        ledger.pending(op).unwrap().end(answer);
+        assert!(ledger.pending(op).is_none() && ledger.pending_until(At::NEVER).is_empty());
+        assert!(matches!(ledger.poll_answer(op, &cx), Poll::Ready(Some(_))));
+        assert!(matches!(ledger.poll_answer(op, &cx), Poll::Ready(None)));
     }
 }

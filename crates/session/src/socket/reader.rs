@@ -1,38 +1,33 @@
 //! What comes in: each message is decoded, recorded and judged where it lands, then handed to whoever waits.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::SplitStream;
+use futures_util::{SinkExt, StreamExt};
 use history::{At, Fact, Inbound, Interval, Op, Outcome, Part, Source, Step};
-use tokio_tungstenite::WebSocketStream;
+use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::tail::Tail;
-use super::tap::Tap;
 use super::{Happening, Socket};
 use crate::codec::{Item, Slot, Values};
 use crate::pointer::pick;
+use crate::profile::Action;
 
 impl Socket {
     /// Reads until the stream ends.
-    pub(super) async fn read(
-        self: Rc<Self>,
-        mut stream: SplitStream<WebSocketStream<Tap>>,
-        tail: Rc<RefCell<Tail>>,
-    ) {
-        let end = loop {
-            match stream.next().await {
-                Some(Ok(message)) => self.take(message),
-                Some(Err(error)) => break self.broken(&error),
-                None => break Happening::StreamEnds,
-            }
-        };
-        let unfinished = tail.borrow().unfinished().to_vec();
+    pub(super) async fn read(self: Rc<Self>) {
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        let end = poll_fn(|cx| self.poll(cx, alarm.as_mut())).await;
+        let unfinished = self
+            .stream
+            .borrow()
+            .as_ref()
+            .map_or(Vec::new(), |stream| stream.get_ref().unfinished().to_vec());
         if !unfinished.is_empty() {
             self.record_inbound(self.worker.clock.now(), Source::Partial, &unfinished, Vec::new());
         }
@@ -41,9 +36,57 @@ impl Socket {
         self.end(end);
     }
 
-    fn take(self: &Rc<Self>, message: Message) {
+    /// Does all there is to do until something happens.
+    fn poll(&self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Happening> {
+        self.waker.borrow_mut().clone_from(cx.waker());
+        let mut heard = false;
+        loop {
+            let next = match self.stream.borrow_mut().as_mut() {
+                Some(stream) => {
+                    // what could not be written is nobody's to report: a stream that breaks ends below
+                    let _ = stream.poll_ready_unpin(cx);
+                    stream.poll_next_unpin(cx)
+                }
+                None => Poll::Ready(None),
+            };
+            match next {
+                Poll::Ready(Some(Ok(message))) => self.take(message),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.broken(&error)),
+                Poll::Ready(None) => return Poll::Ready(Happening::StreamEnds),
+                Poll::Pending => break,
+            }
+            heard = true;
+        }
+        // most polls are for a message, long before the alarm
+        if !heard || self.alarm.get().is_none_or(|set| set <= self.last_inbound.get()) {
+            self.ring(cx, alarm);
+        }
+        Poll::Pending
+    }
+
+    /// Ends attempts whose time is up, and sets the alarm for the next.
+    fn ring(&self, cx: &mut Context<'_>, mut alarm: Pin<&mut Sleep>) {
+        loop {
+            let first = self.ledger.borrow().first_deadline();
+            match (self.alarm.get(), first) {
+                (None, None) => return,
+                (set, Some(first)) if set.is_none_or(|set| set > first) => {
+                    alarm.as_mut().reset(self.worker.clock.instant(first).into());
+                    self.alarm.set(Some(first));
+                }
+                _ => {}
+            }
+            if alarm.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.alarm.set(None);
+            self.time_out();
+        }
+    }
+
+    fn take(&self, message: Message) {
         let at = self.worker.clock.now();
-        self.last_inbound.set(Instant::now());
+        self.last_inbound.set(at);
         self.patience.borrow_mut().heard();
         match message {
             Message::Text(text) => self.take_data(at, Source::Text, text.as_bytes()),
@@ -63,15 +106,14 @@ impl Socket {
         }
     }
 
-    fn take_data(self: &Rc<Self>, at: At, source: Source, bytes: &[u8]) {
+    fn take_data(&self, at: At, source: Source, bytes: &[u8]) {
         let mut back = Vec::new();
         let items = self.codec.borrow_mut().decode(bytes, &mut back);
-        let ops: Vec<_> = items.iter().map(|item| self.op_of(item)).collect();
-        let parts = items.iter().zip(&ops).map(|(item, op)| part(item, *op)).collect();
+        let parts = items.iter().map(|item| part(item, self.op_of(item))).collect();
         self.record_inbound(at, source, bytes, parts);
         self.tell_watches(at, bytes);
-        for (item, op) in items.iter().zip(ops) {
-            self.act_on(at, item, op);
+        for item in &items {
+            self.act_on(at, item, self.op_of(item));
         }
         if !back.is_empty() {
             self.send_back(back);
@@ -130,7 +172,7 @@ impl Socket {
                 Some(op),
             ) => {
                 let values = self.held(op, payload);
-                if let Some(open) = self.ledger.borrow_mut().open(op) {
+                if let Some(open) = self.ledger.borrow_mut().pending(op) {
                     open.values.extend(values);
                 }
             }
@@ -158,7 +200,7 @@ impl Socket {
 
     /// What stands in an answer that the harness needs.
     fn held(&self, op: Op, payload: &str) -> Values {
-        let Some(action) = self.ledger.borrow_mut().open(op).map(|open| open.action) else {
+        let Some(action) = self.ledger.borrow_mut().pending(op).map(|open| open.action) else {
             return Values::new();
         };
         let Some(shape) = self.dialect().ops.get(&action) else {
@@ -168,18 +210,22 @@ impl Socket {
     }
 
     fn answered(&self, op: Op, at: At) {
-        if let Some(open) = self.ledger.borrow_mut().open(op) {
+        if let Some(open) = self.ledger.borrow_mut().pending(op) {
             self.patience
                 .borrow_mut()
                 .answered(Duration::from_nanos(at.since(open.invoked)));
         }
     }
 
+    /// Only posts have answers that somebody may want to see begin.
     fn first_piece(&self, op: Op) {
         let mut ledger = self.ledger.borrow_mut();
-        if let Some(told) = ledger.open(op).and_then(|open| open.first_piece.take()) {
-            // nobody may be waiting
-            let _ = told.send(());
+        if let Some(open) = ledger.pending(op)
+            && open.action == Action::Post
+            && !open.begun
+        {
+            open.begun = true;
+            open.tell();
         }
     }
 

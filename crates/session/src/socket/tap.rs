@@ -1,9 +1,7 @@
 //! A TCP stream whose inbound bytes are followed.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,23 +9,24 @@ use tokio::net::TcpStream;
 
 use super::tail::Tail;
 
-/// The stream, and the tail that others look at when it dies.
+/// The stream, and the tail that is looked at when it dies.
 #[derive(Debug)]
 pub(crate) struct Tap {
     stream: TcpStream,
-    tail: Rc<RefCell<Tail>>,
+    tail: Tail,
 }
 
 impl Tap {
-    pub(crate) fn new(stream: TcpStream) -> (Self, Rc<RefCell<Tail>>) {
-        let tail = Rc::new(RefCell::new(Tail::new()));
-        (
-            Self {
-                stream,
-                tail: Rc::clone(&tail),
-            },
-            tail,
-        )
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            tail: Tail::new(),
+        }
+    }
+
+    /// What has come of a message that is not whole.
+    pub(crate) fn unfinished(&self) -> &[u8] {
+        self.tail.unfinished()
     }
 }
 
@@ -39,7 +38,7 @@ impl AsyncRead for Tap {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.tail.borrow_mut().feed(&buf.filled()[before..]);
+        self.tail.feed(&buf.filled()[before..]);
         polled
     }
 }

@@ -15,7 +15,7 @@ impl VirtualUser {
         if self.person.resumes {
             // a reply is still on its way when others have come
             if let Some(thread) = self.long_thread()
-                && let Some(mut post) = self.begin_post(&socket, &thread).await
+                && let Some(mut post) = self.begin_post(&socket, &thread)
             {
                 post.first_piece().await;
             }

@@ -30,7 +30,7 @@ impl VirtualUser {
         };
         let mut patient = Vec::new();
         for _ in 0..PATIENT {
-            patient.extend(self.begin_post(&socket, &thread).await);
+            patient.extend(self.begin_post(&socket, &thread));
         }
         if let Some(first) = patient.first_mut() {
             first.first_piece().await;
@@ -66,7 +66,7 @@ impl VirtualUser {
     async fn post_on(&self, socket: &Rc<Socket>) {
         let Some(thread) = self.first_thread() else { return };
         for _ in 0..AFTER {
-            let answer = self.post(socket, &thread, None).await;
+            let answer = self.post(socket, Some(&thread), None).await;
             if answer.is_none_or(|answer| answer.is_unanswered()) {
                 return;
             }
@@ -74,7 +74,7 @@ impl VirtualUser {
     }
 
     fn hasty(&self, thread: &str) -> Option<Request> {
-        let mut request = self.post_request(thread)?;
+        let mut request = self.post_request(Some(thread))?;
         request.action = Action::PostHastily;
         Some(request.with(Slot::WaitMs, HASTY_WAIT_MS))
     }

@@ -25,6 +25,9 @@ const CANCELLED_AT_ONCE: u32 = 3;
 const UNCANCELLED_POSTS: u32 = 3;
 const UNCANCELLED_LISTS: u32 = 6;
 
+/// The service gave out no thread.
+struct NoThread;
+
 impl VirtualUser {
     /// The first user posts alone.
     pub(super) async fn solo(&self) {
@@ -43,7 +46,7 @@ impl VirtualUser {
             return;
         };
         for _ in 0..Plan::POSTS {
-            let answer = self.post(&socket, &thread, None).await;
+            let answer = self.post(&socket, Some(&thread), None).await;
             // whoever is not answered does not hold up the others
             if answer.is_none_or(|answer| answer.is_unanswered()) {
                 return;
@@ -59,12 +62,10 @@ impl VirtualUser {
     pub(super) async fn round(&self, round: Round, from: At) {
         let Some(socket) = self.main.socket() else { return };
         socket.call(Request::new(Action::Snapshot)).await;
-        let title = Plan::round_title(round);
-        let Some(thread) = self.create_thread(&socket, &title).await else {
+        let Ok(thread) = self.round_thread(&socket, round).await else {
             return;
         };
-        self.newest.set(0);
-        self.own_threads.borrow_mut().push(thread.clone());
+        let thread = thread.as_deref();
         let mut steps = self.plan().steps(self.person.user, round);
         let Some(starts) = self.plan().starts(self.person.user, round, from) else {
             let until = self
@@ -73,7 +74,7 @@ impl VirtualUser {
                 .instant(At(from.0 + nanoseconds(self.plan().scale.duration)));
             while Instant::now() < until && socket.is_alive() {
                 let Some(step) = steps.next() else { return };
-                self.perform(&socket, step, &thread, None).await;
+                self.perform(&socket, step, thread, None).await;
             }
             return;
         };
@@ -93,29 +94,41 @@ impl VirtualUser {
             if !socket.is_alive() {
                 break;
             }
-            flying.push(self.perform(&socket, step, &thread, Some(start)));
+            flying.push(self.perform(&socket, step, thread, Some(start)));
         }
         while flying.next().await.is_some() {}
     }
 
-    async fn perform(&self, socket: &Rc<Socket>, step: Step, thread: &str, intended: Option<At>) {
+    /// The thread that a round posts into; `None` if the target has no such thing, an error if it gave out none.
+    async fn round_thread(&self, socket: &Rc<Socket>, round: Round) -> Result<Option<String>, NoThread> {
+        if !socket.dialect().can(Action::CreateThread) {
+            return Ok(None);
+        }
+        let thread = self.create_thread(socket, &Plan::round_title(round)).await;
+        let thread = thread.ok_or(NoThread)?;
+        self.newest.set(0);
+        self.own_threads.borrow_mut().push(thread.clone());
+        Ok(Some(thread))
+    }
+
+    async fn perform(&self, socket: &Rc<Socket>, step: Step, thread: Option<&str>, intended: Option<At>) {
         let request = match step {
             Step::Post => return self.perform_post(socket, thread, intended).await,
             Step::PostRoom => return drop(self.post_room(socket, intended).await),
             Step::LookUp(_) => return self.look_up_peer(socket, intended).await,
             Step::List => Some(Request::new(Action::ListThreads)),
             Step::Find => Some(Request::new(Action::FindThread).with(Slot::Title, Plan::TITLES[0])),
-            Step::Read => Some(
+            Step::Read => thread.map(|thread| {
                 Request::new(Action::ReadThread)
                     .with(Slot::Thread, thread)
-                    .with(Slot::After, a_little_before(self.newest.get())),
-            ),
+                    .with(Slot::After, a_little_before(self.newest.get()))
+            }),
             Step::WhoAmI => Some(Request::new(Action::WhoAmI)),
             Step::ReadRoom => self
                 .in_room(Action::ReadRoom)
                 .map(|request| request.with(Slot::After, a_little_before(self.newest_in_room.get()))),
             Step::Snapshot => Some(Request::new(Action::Snapshot)),
-            Step::Malformed => Some(Self::malformed(thread)),
+            Step::Malformed => thread.map(Self::malformed),
             Step::Presence => Some(Request::new(Action::Presence).with(Slot::Status, "busy")),
             Step::Typing => self.in_room(Action::Typing),
         };
@@ -126,7 +139,7 @@ impl VirtualUser {
         }
     }
 
-    async fn perform_post(&self, socket: &Rc<Socket>, thread: &str, intended: Option<At>) {
+    async fn perform_post(&self, socket: &Rc<Socket>, thread: Option<&str>, intended: Option<At>) {
         if let Some(answer) = self.post(socket, thread, intended).await {
             self.newest.set(position(&answer).unwrap_or(self.newest.get()));
         }
@@ -163,7 +176,7 @@ impl VirtualUser {
     /// Cancels replies that have not begun.
     async fn cancel_at_once(&self, socket: &Rc<Socket>, thread: &str) {
         for _ in 0..CANCELLED_AT_ONCE {
-            let Some(post) = self.begin_post(socket, thread).await else {
+            let Some(post) = self.begin_post(socket, thread) else {
                 return;
             };
             let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
@@ -177,7 +190,7 @@ impl VirtualUser {
     /// Posts and asks for lists, while others cancel: none of it may end as cancelled.
     async fn go_on(&self, socket: &Rc<Socket>, thread: &str) {
         for _ in 0..UNCANCELLED_POSTS {
-            let Some(answer) = self.post(socket, thread, None).await else {
+            let Some(answer) = self.post(socket, Some(thread), None).await else {
                 return;
             };
             self.see_uncancelled(socket, &answer);
@@ -197,7 +210,7 @@ impl VirtualUser {
             return false;
         };
         for _ in 0..CANCEL_TRIES {
-            let Some(mut post) = self.begin_post(socket, &thread).await else {
+            let Some(mut post) = self.begin_post(socket, &thread) else {
                 return false;
             };
             let mut cancelled = false;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use history::{At, Audience, Room};
-use isolation::canary::Datum;
+use isolation::canary::{BLOCK_LEN, Datum};
 
 use super::VirtualUser;
 use crate::codec::Slot;
@@ -26,7 +26,7 @@ impl VirtualUser {
     pub(crate) async fn post(
         &self,
         socket: &Rc<Socket>,
-        thread: &str,
+        thread: Option<&str>,
         intended: Option<At>,
     ) -> Option<Answer> {
         let request = self.post_request(thread)?.intended(intended);
@@ -34,17 +34,23 @@ impl VirtualUser {
     }
 
     /// Begins to post, as [`Self::post`].
-    pub(crate) async fn begin_post(&self, socket: &Rc<Socket>, thread: &str) -> Option<Attempt> {
-        socket.begin(self.post_request(thread)?).await.ok()
+    pub(crate) fn begin_post(&self, socket: &Rc<Socket>, thread: &str) -> Option<Attempt> {
+        socket.begin(self.post_request(Some(thread))?).ok()
     }
 
-    pub(crate) fn post_request(&self, thread: &str) -> Option<Request> {
+    /// A post of a fresh canary, into `thread` if the target has threads.
+    pub(crate) fn post_request(&self, thread: Option<&str>) -> Option<Request> {
         let nonce = self.mint(Audience::Owner, Datum::Nonce)?;
+        let request = Request::new(Action::Post);
+        let request = match thread {
+            Some(thread) => request.with(Slot::Thread, thread),
+            None => request,
+        };
+        let body = nonce.long();
         Some(
-            Request::new(Action::Post)
-                .with(Slot::Thread, thread)
-                .with(Slot::Body, nonce.long())
-                .with(Slot::Nonce, nonce.short())
+            request
+                .with(Slot::Body, &body)
+                .with(Slot::Nonce, &body[..BLOCK_LEN])
                 .nonce(nonce.serial)
                 .stores(nonce.serial),
         )

@@ -56,7 +56,7 @@ impl VirtualUser {
             let Some(last) = open.map(|socket| socket.last_inbound()).max() else {
                 return;
             };
-            let quiet = (last + limits.drain_quiet).min(until);
+            let quiet = (self.worker.clock.instant(last) + limits.drain_quiet).min(until);
             if Instant::now() >= quiet {
                 return;
             }

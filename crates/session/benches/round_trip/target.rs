@@ -1,0 +1,120 @@
+//! A target whose answer to anything is the request itself: as data, like any other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use history::Audience;
+use isolation::canary::{BLOCK_LEN, LONG_LEN};
+use serde::{Deserialize, Serialize};
+use session::codec::{Envelope, Framing, Slot, Template};
+use session::profile::{Action, Dialect, Exchange, HttpPaths, OpShape, Profile, Verb};
+
+/// The phase that is measured is the third, and the numbers of its requests begin above this.
+const FIRST_ID: u64 = 200_001;
+
+/// The message that goes there and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Frame {
+    /// A nonce in the short form and no more: as long as the messages of the load testers that Crosstalk is compared with.
+    Nonce,
+    /// What a post of a chat has: the body in the long form, and the nonce.
+    Post,
+}
+
+impl Frame {
+    pub(crate) const ALL: [Self; 2] = [Self::Nonce, Self::Post];
+
+    fn template(self) -> &'static str {
+        match self {
+            Self::Nonce => r#"{"re":${id},"ok":{"nonce":${nonce}}}"#,
+            Self::Post => r#"{"re":${id},"ok":{"body":${body},"nonce":${nonce}}}"#,
+        }
+    }
+
+    /// What the bare client sends: of the same length, and with a number of its own.
+    pub(crate) fn bare(self, number: u64) -> String {
+        const FILL: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+        let (id, body, nonce) = (FIRST_ID + number, &FILL[..LONG_LEN], &FILL[..BLOCK_LEN]);
+        match self {
+            Self::Nonce => format!(r#"{{"re":"{id}","ok":{{"nonce":"{nonce}"}}}}"#),
+            Self::Post => format!(r#"{{"re":"{id}","ok":{{"body":"{body}","nonce":"{nonce}"}}}}"#),
+        }
+    }
+
+    /// The profile of a target that is sent this.
+    pub(crate) fn profile(self) -> Result<Profile> {
+        Ok(Profile {
+            name: "echo".to_owned(),
+            http: http()?,
+            dialects: vec![self.dialect()?],
+            revocation_grace: Duration::ZERO,
+            identity_audience: Audience::Owner,
+            text_channels: true,
+            not_applicable: Vec::new(),
+            situations: Vec::new(),
+            audit: None,
+        })
+    }
+
+    fn dialect(self) -> Result<Dialect> {
+        let op = |frame, stores| -> Result<OpShape> {
+            Ok(OpShape {
+                frame: Template::parse(frame)?,
+                holds: Vec::new(),
+                stores,
+                effect: None,
+            })
+        };
+        Ok(Dialect {
+            subprotocol: None,
+            path: "/".to_owned(),
+            credentials: ("Authorization".to_owned(), "Bearer ".to_owned()),
+            framing: Framing::Chat(Envelope::ByMember),
+            hello: None,
+            greeting: None,
+            ops: BTreeMap::from([
+                (Action::WhoAmI, op(r#"{"re":${id},"ok":{}}"#, false)?),
+                (Action::Post, op(self.template(), true)?),
+            ]),
+        })
+    }
+}
+
+/// Accounts and tokens are what one sends.
+fn http() -> Result<HttpPaths> {
+    Ok(HttpPaths {
+        register: exchange(
+            r#"{"user_id":${email},"tenant_id":${tenant-slug}}"#,
+            &[(Slot::User, "/user_id"), (Slot::Tenant, "/tenant_id")],
+        )?,
+        login: exchange(
+            r#"{"access_token":${password},"refresh_token":${email}}"#,
+            &[
+                (Slot::AccessToken, "/access_token"),
+                (Slot::RefreshToken, "/refresh_token"),
+            ],
+        )?,
+        login_short: None,
+        me: Exchange {
+            bearer: true,
+            ..exchange("{}", &[])?
+        },
+        refresh: None,
+        logout: None,
+        key_set: None,
+    })
+}
+
+fn exchange(body: &str, holds: &[(Slot, &str)]) -> Result<Exchange> {
+    Ok(Exchange {
+        verb: Verb::Post,
+        path: "/".to_owned(),
+        body: Some(Template::parse(body)?),
+        bearer: false,
+        holds: holds
+            .iter()
+            .map(|(slot, pointer)| (*slot, (*pointer).to_owned()))
+            .collect(),
+    })
+}
