@@ -371,8 +371,13 @@ mod tests {
         let led = led(|_, phase| phase < 4, watch::channel(false).1).await;
         assert_eq!((led.reached, led.interrupted), (4, false));
         assert!(led.took < led.plan.phases[4].limit + CATCH_UP, "{:?}", led.took);
+        let phase = led.plan.phases[4].kind.name();
         assert_eq!(
-            said(&led, "phase solo: nobody arrived, and the run was given up").len(),
+            said(
+                &led,
+                &format!("phase {phase}: nobody arrived, and the run was given up")
+            )
+            .len(),
             1
         );
     }

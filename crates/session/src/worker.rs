@@ -96,7 +96,7 @@ impl Worker {
     }
 
     /// The same task, but if it panics, the run ends.
-    pub(crate) fn watched<T>(&self, task: impl Future<Output = T>) -> impl Future<Output = T> {
+    pub(crate) fn watched<F: Future>(&self, task: F) -> impl Future<Output = F::Output> + use<F> {
         let tripwire = self.alarm.tripwire();
         async move {
             let _tripwire = tripwire;

@@ -157,7 +157,7 @@ fn finding() -> Finding {
         observer: User(3),
         victim: Some(User(7)),
         conn: Some(Conn(2_097_155)),
-        op: Some(Op(2 << 40 | 17)),
+        op: Some(Op(2 << 32 | 17)),
         place: Place {
             worker: 2,
             index: 841,
