@@ -100,14 +100,14 @@ fn steps() -> Vec<Step> {
             &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
         ),
         cargo(
-            "clippy with mutants",
+            "clippy with mutants and echo",
             &[
                 "clippy",
                 "--package",
                 "reference",
                 "--all-targets",
                 "--features",
-                "mutants",
+                "mutants,echo",
                 "--",
                 "-D",
                 "warnings",

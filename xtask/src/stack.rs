@@ -12,6 +12,7 @@ use history::Replica;
 use services::{
     Death, Guard, GuardSpec, Launch, Ports, Postgres, PostgresConfig, PostgresSource, Process, RoleOptions,
 };
+use session::Stranger;
 use tokio::sync::watch;
 
 use crate::binaries::Binaries;
@@ -32,6 +33,10 @@ const UP_WITHIN: Duration = Duration::from_secs(20);
 const ISSUER: &str = "https://auth.crosstalk.test";
 /// Whom it signs for.
 const AUDIENCE: &str = "crosstalk-chat";
+/// Both.
+const OURS: (&str, &str) = (ISSUER, AUDIENCE);
+/// What a service signs as, or for, whose tokens ours must refuse.
+const STRANGE: &str = "https://stranger.crosstalk.test";
 /// Password hashing, reduced: at production cost every login takes 22 ms of a core.
 const ARGON2_MEMORY_KIB: u32 = 64;
 const ARGON2_PASSES: u32 = 1;
@@ -84,6 +89,8 @@ pub(crate) struct Chat {
     pub(crate) gateways: Vec<SocketAddr>,
     pub(crate) operators: Vec<Operator>,
     processes: Vec<Process>,
+    /// Authentication services whose tokens are not for these gateways.
+    pub(crate) strangers: Vec<Stranger>,
     /// Reads everything, writes nothing; no service gets it.
     pub(crate) audit_url: String,
 }
@@ -272,10 +279,13 @@ impl Starter<'_> {
     async fn all(&self, postgres: &Postgres) -> Result<Chat> {
         let databases = Databases::create(postgres).await?;
         self.migrate(&databases).await?;
-        let (auth, agent) = tokio::try_join!(self.auth(&databases), self.agent())?;
+        let key = self.order.run_dir.logs().join("auth.key");
+        let (auth, agent) = tokio::try_join!(self.auth("auth", OURS, &databases, &key), self.agent())?;
         let first = self.gateway(0, &databases, &auth, &agent);
         let second = self.gateway(1, &databases, &auth, &agent);
-        let (first, second) = tokio::try_join!(first, second)?;
+        let strangers = self.strangers(&databases, &key);
+        let (first, second, strangers) = tokio::try_join!(first, second, strangers)?;
+        std::fs::remove_file(&key).with_context(|| format!("cannot remove {}", key.display()))?;
         let operators = vec![
             auth.operator(Some(Replica::AUTH)),
             agent.operator(None),
@@ -288,6 +298,7 @@ impl Starter<'_> {
             gateways,
             operators,
             processes: vec![auth.process, agent.process, first.process, second.process],
+            strangers,
             audit_url: databases.audit_url,
         })
     }
@@ -313,11 +324,19 @@ impl Starter<'_> {
         Ok(())
     }
 
-    async fn auth(&self, databases: &Databases) -> Result<Started> {
+    async fn auth(
+        &self,
+        name: &str,
+        (issuer, audience): (&str, &str),
+        databases: &Databases,
+        key: &Path,
+    ) -> Result<Started> {
         let launch = self
-            .service("auth", "auth")?
-            .env("DATABASE_URL", &databases.auth_url);
-        let launch = launch.args(["--issuer", ISSUER, "--audience", AUDIENCE]).args([
+            .service("auth", name)?
+            .env("DATABASE_URL", &databases.auth_url)
+            .args(["--signing-key"])
+            .args([key]);
+        let launch = launch.args(["--issuer", issuer, "--audience", audience]).args([
             "--argon2-memory-kib".to_owned(),
             ARGON2_MEMORY_KIB.to_string(),
             "--argon2-passes".to_owned(),
@@ -325,7 +344,30 @@ impl Starter<'_> {
             "--pool-size".to_owned(),
             POOL_SIZE.to_string(),
         ]);
-        self.up("auth", launch).await
+        self.up(name, launch).await
+    }
+
+    /// Services on the same accounts and with the same key, each with one setting of its own.
+    async fn strangers(&self, databases: &Databases, key: &Path) -> Result<Vec<Stranger>> {
+        let start = async |name, names, what| {
+            let started = self.auth(name, names, databases, key).await?;
+            anyhow::Ok(Stranger {
+                name: what,
+                auth: format!("http://{}", started.bind),
+            })
+        };
+        let issuer = start(
+            "auth-of-another-issuer",
+            (STRANGE, AUDIENCE),
+            "token of another issuer",
+        );
+        let audience = start(
+            "auth-for-another-audience",
+            (ISSUER, STRANGE),
+            "token for another audience",
+        );
+        let (issuer, audience) = tokio::try_join!(issuer, audience)?;
+        Ok(vec![issuer, audience])
     }
 
     async fn agent(&self) -> Result<Started> {

@@ -290,6 +290,7 @@ impl<'a> Trial<'a> {
                 auth: format!("http://{}", field.chat.auth),
                 gateways: field.chat.gateways.iter().map(ToString::to_string).collect(),
                 profile,
+                strangers: field.chat.strangers.clone(),
             },
             run_dir: self.run_dir.path().to_path_buf(),
             run: self.run,

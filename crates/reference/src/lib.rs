@@ -28,6 +28,7 @@ pub mod metrics;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 pub mod operator;
+mod places;
 pub mod pool;
 pub mod schema;
 pub mod token;

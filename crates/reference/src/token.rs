@@ -10,7 +10,7 @@ use jsonwebtoken::jwk::{
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use p256::elliptic_curve::rand_core::OsRng;
-use p256::pkcs8::EncodePrivateKey;
+use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -116,6 +116,16 @@ impl SigningKey {
         let secret = p256::SecretKey::random(&mut OsRng);
         let der = secret.to_pkcs8_der().map_err(KeyError::Encode)?;
         Self::new(EncodingKey::from_ec_der(der.as_bytes()))
+    }
+
+    /// A new random key as a PEM file holds it, for [`Self::from_pem`].
+    ///
+    /// # Errors
+    /// [`KeyError`] when the key cannot be encoded.
+    pub fn new_pem() -> Result<String, KeyError> {
+        let secret = p256::SecretKey::random(&mut OsRng);
+        let pem = secret.to_pkcs8_pem(LineEnding::LF).map_err(KeyError::Encode)?;
+        Ok(pem.as_str().to_owned())
     }
 
     /// The key in a PEM file (`-----BEGIN PRIVATE KEY-----`, PKCS#8, P-256).

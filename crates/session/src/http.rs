@@ -3,16 +3,18 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use history::{
     At, ChannelKind, CloseCause, Conn, Fact, Inbound, Interval, Invoked, Op, Outcome, Part, Replica, Role,
     Session, Source, Step, User,
 };
-use reqwest::{Client, Response, redirect};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Client, Response, StatusCode, redirect};
 use tokio::sync::Semaphore;
 
 use crate::codec::{Slot, Values};
-use crate::limits::{BODY_LIMIT_BYTES, HTTP_AT_ONCE};
+use crate::limits::{BODY_LIMIT_BYTES, BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE};
 use crate::pointer::pick;
 use crate::profile::{Exchange, Verb};
 use crate::socket::header_lines;
@@ -34,10 +36,13 @@ pub(crate) struct Line {
     pub(crate) conn: Conn,
     pub(crate) user: User,
     pub(crate) session: Session,
+    /// Which of the target's strangers it leads to; `None` for its own service.
+    stranger: Option<usize>,
     requests: Cell<u32>,
 }
 
 /// One request.
+#[derive(Clone)]
 pub(crate) struct Call<'a> {
     pub(crate) role: Role,
     pub(crate) exchange: &'a Exchange,
@@ -54,6 +59,15 @@ pub(crate) struct HttpAnswer {
     pub(crate) status: Option<u16>,
     pub(crate) values: Values,
     pub(crate) during: Interval,
+    /// When to ask again, if the service said that it is too busy now.
+    retry_after: Option<Duration>,
+}
+
+/// What came over the wire.
+struct Received {
+    status: u16,
+    values: Values,
+    retry_after: Option<Duration>,
 }
 
 impl HttpAnswer {
@@ -93,6 +107,11 @@ impl Http {
 
     /// A line for a new login of `user`.
     pub(crate) fn line(&self, user: User) -> Line {
+        self.line_to(None, user)
+    }
+
+    /// A line for a login of `user` at one of the target's strangers.
+    pub(crate) fn line_to(&self, stranger: Option<usize>, user: User) -> Line {
         let (conn, session) = (self.worker.next_conn(), self.worker.next_session());
         self.worker.record(Fact::Opened {
             conn,
@@ -107,6 +126,7 @@ impl Http {
             conn,
             user,
             session,
+            stranger,
             requests: Cell::default(),
         }
     }
@@ -121,7 +141,7 @@ impl Http {
 
     /// Asks and reads the answer.
     pub(crate) async fn call(&self, line: &Line, call: Call<'_>) -> HttpAnswer {
-        let request = match self.request(&call) {
+        let request = match self.request(line, &call) {
             Ok(request) => request,
             Err(reason) => return self.not_made(reason),
         };
@@ -134,10 +154,13 @@ impl Http {
         };
         let to = self.worker.clock.now();
         let during = Interval { from, to };
-        let (outcome, status, values) = match answer {
-            Ok((status @ 200..300, values)) => (Outcome::Ok, Some(status), values),
-            Ok((status, values)) => (Outcome::Fail(format!("status {status}")), Some(status), values),
-            Err(reason) => (Outcome::Info(reason), None, Values::new()),
+        let (outcome, received) = match answer {
+            Ok(received) if (200..300).contains(&received.status) => (Outcome::Ok, Some(received)),
+            Ok(received) => (
+                Outcome::Fail(format!("status {}", received.status)),
+                Some(received),
+            ),
+            Err(reason) => (Outcome::Info(reason), None),
         };
         self.worker.record_at(
             to,
@@ -146,15 +169,36 @@ impl Http {
                 outcome: outcome.clone(),
             },
         );
+        let (status, retry_after) = received.as_ref().map_or((None, None), |received| {
+            (Some(received.status), received.retry_after)
+        });
         HttpAnswer {
             outcome,
             status,
-            values,
+            values: received.map(|received| received.values).unwrap_or_default(),
             during,
+            retry_after,
         }
     }
 
-    fn request(&self, call: &Call<'_>) -> Result<reqwest::RequestBuilder, String> {
+    /// As [`Self::call`]; if the service says that it is too busy now, asks again when it wants that, up to [`BUSY_TRIES`] times in all.
+    pub(crate) async fn call_again(&self, line: &Line, call: Call<'_>) -> HttpAnswer {
+        let mut tries = 1;
+        loop {
+            let answer = self.call(line, call.clone()).await;
+            match answer.retry_after {
+                Some(wait) if tries < BUSY_TRIES => {
+                    // whoever was refused together does not come back together
+                    let spread = Duration::from_millis(u64::from(line.user.0) % BUSY_SPREAD_MS);
+                    tokio::time::sleep(wait.min(BUSY_WAIT_MAX) + spread).await;
+                }
+                _ => return answer,
+            }
+            tries += 1;
+        }
+    }
+
+    fn request(&self, line: &Line, call: &Call<'_>) -> Result<reqwest::RequestBuilder, String> {
         let Exchange {
             verb,
             path,
@@ -162,7 +206,11 @@ impl Http {
             bearer,
             ..
         } = call.exchange;
-        let url = format!("{}{path}", self.worker.target.auth);
+        let target = &self.worker.target;
+        let base = line
+            .stranger
+            .map_or(&target.auth, |stranger| &target.strangers[stranger].auth);
+        let url = format!("{base}{path}");
         let mut request = match verb {
             Verb::Get => self.client.get(url),
             Verb::Post => self.client.post(url),
@@ -210,8 +258,9 @@ impl Http {
         op: Op,
         call: &Call<'_>,
         mut response: Response,
-    ) -> Result<(u16, Values), String> {
+    ) -> Result<Received, String> {
         let (at, status) = (self.worker.clock.now(), response.status());
+        let retry_after = retry_after(&response);
         let headers = format!("{status}\r\n{}", header_lines(response.headers()));
         self.record(line, at, Source::Headers, headers.as_bytes(), Vec::new());
         let body = self.body(&mut response).await;
@@ -241,7 +290,11 @@ impl Http {
             parts,
         );
         match body {
-            Ok(_) => Ok((status.as_u16(), values)),
+            Ok(_) => Ok(Received {
+                status: status.as_u16(),
+                values,
+                retry_after,
+            }),
             Err((_, reason)) => Err(reason),
         }
     }
@@ -284,8 +337,19 @@ impl Http {
             status: None,
             values: Values::new(),
             during,
+            retry_after: None,
         }
     }
+}
+
+/// How long to wait before asking again, if the answer is that the service is too busy (RFC 9110, section 10.2.3, in seconds).
+fn retry_after(response: &Response) -> Option<Duration> {
+    let busy = matches!(
+        response.status(),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+    );
+    let header = response.headers().get(RETRY_AFTER).filter(|_| busy)?;
+    header.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 /// The cause at the bottom, without the URL that is wrapped around it.

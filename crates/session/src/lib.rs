@@ -35,6 +35,8 @@ pub mod codec;
 mod conductor;
 mod cue;
 mod drive;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod limits;
 mod login;
@@ -51,8 +53,9 @@ pub use clock::Clock;
 pub use conductor::Progress;
 pub use drive::{Drive, DriveError, Driven, LEADER, drive};
 pub use limits::{
-    BODY_LIMIT_BYTES, HTTP_AT_ONCE, IN_FLIGHT_LIMIT, Limits, MESSAGE_LIMIT_BYTES, SILENT_LIMIT,
+    BODY_LIMIT_BYTES, FRAMES_LIMIT, HTTP_AT_ONCE, IN_FLIGHT_LIMIT, Limits, MESSAGE_LIMIT_BYTES, SILENT_LIMIT,
+    UNFINISHED_LIMIT_BYTES,
 };
 pub use recorder::{HISTORY_LIMIT_BYTES, RecordError, Recorded, Recorder};
 pub use socket::{Happening, State};
-pub use worker::Target;
+pub use worker::{Stranger, Target};

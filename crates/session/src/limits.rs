@@ -4,8 +4,20 @@ use std::time::Duration;
 
 /// Bytes of one inbound WebSocket message; a service that sends more is given up on.
 pub const MESSAGE_LIMIT_BYTES: usize = 16 << 20;
+/// Bytes of all messages that have begun and not ended on the connections of one worker, announced ones among them; the
+/// connection that goes beyond is given up.
+pub const UNFINISHED_LIMIT_BYTES: usize = 128 << 20;
+/// Frames of one connection since its last whole message, be they fragments of the next one or pings; after one more it is
+/// given up.
+pub const FRAMES_LIMIT: u32 = 8_192;
 /// Bytes of one HTTP answer's body; what is beyond is not read.
 pub const BODY_LIMIT_BYTES: usize = 1 << 20;
+/// How often a log-in or a registration is asked for, if the service says that it is too busy.
+pub(crate) const BUSY_TRIES: u32 = 8;
+/// The longest wait between two of these, however long the service wants it to be.
+pub(crate) const BUSY_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Over how many milliseconds users spread who come again.
+pub(crate) const BUSY_SPREAD_MS: u64 = 1_000;
 /// HTTP requests of one worker's users under way at once; the others wait for their turn, and their wait does not count.
 pub const HTTP_AT_ONCE: usize = 64;
 /// Ops of one user in flight at once in an open model; arrivals beyond wait, and their wait counts.

@@ -84,7 +84,7 @@ impl Desk {
             bearer: None,
             probe: false,
         };
-        let mut answer = self.http.call(line, call).await;
+        let mut answer = self.http.call_again(line, call).await;
         if !answer.is_ok() {
             return None;
         }
@@ -129,7 +129,7 @@ impl Desk {
             bearer: None,
             probe: false,
         };
-        let answer = self.http.call(&line, call).await;
+        let answer = self.http.call_again(&line, call).await;
         let tokens = self.issued(&line, answer)?;
         Some(Login {
             line,

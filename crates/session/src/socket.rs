@@ -1,6 +1,8 @@
 //! One WebSocket connection: opened with a bearer token, asked, listened to until its end, closed.
 
 mod attempt;
+#[cfg(test)]
+mod autobahn;
 mod connect;
 mod ledger;
 mod patience;
@@ -32,6 +34,9 @@ use ledger::Ledger;
 pub(crate) use ledger::{Answer, Change, Holder};
 use patience::Patience;
 pub use state::{Happening, State};
+#[cfg(fuzzing)]
+pub(crate) use tail::Tail;
+pub(crate) use tap::Backlog;
 use tap::Tap;
 
 /// Bytes that may wait for a service that does not read; requests beyond are not sent.

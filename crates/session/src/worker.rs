@@ -1,6 +1,7 @@
 //! What the users of one thread have in common.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use history::{At, Conn, Fact, Round, Session};
@@ -12,6 +13,7 @@ use crate::limits::Limits;
 use crate::plan::{Phase, Plan};
 use crate::profile::Profile;
 use crate::recorder::Recorder;
+use crate::socket::Backlog;
 
 /// Bits of a connection's or session's number that a worker counts in; the worker's own number is above them.
 const LOCAL_BITS: u32 = 20;
@@ -27,6 +29,8 @@ pub(crate) struct Worker {
     pub(crate) board: Arc<Board>,
     pub(crate) limits: Limits,
     alarm: Alarm,
+    /// Of all its connections.
+    pub(crate) backlog: Rc<Backlog>,
     recorder: RefCell<Recorder>,
     phase: Cell<(u16, Round)>,
     conns: Cell<u32>,
@@ -42,6 +46,17 @@ pub struct Target {
     pub gateways: Vec<String>,
     /// What they are.
     pub profile: Profile,
+    /// Authentication services whose tokens the target must refuse; none if there are none.
+    pub strangers: Vec<Stranger>,
+}
+
+/// An authentication service on the target's accounts, with the target's key, whose tokens are not for the target all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// What its tokens are, as the probe is named.
+    pub name: &'static str,
+    /// Its base URL, `http://host:port`.
+    pub auth: String,
 }
 
 /// A worker's run, as all workers have it.
@@ -74,6 +89,7 @@ impl Worker {
             board,
             limits,
             alarm,
+            backlog: Rc::default(),
             recorder: RefCell::new(recorder),
             phase: Cell::default(),
             conns: Cell::default(),

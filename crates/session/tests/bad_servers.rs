@@ -1,130 +1,18 @@
 //! Servers that the predecessor of this tool passed: a run against each ends in bounded time and proves nothing.
 
+mod driving;
 mod servers;
 
 use std::time::{Duration, Instant};
 
-use history::{Audience, Check, Fact, RunHeader};
-use isolation::{Judgement, State};
+use driving::{BOUND, RUN, against, proves_nothing, quick, run};
+use history::{Check, Fact};
+use isolation::State;
 use servers::{Manner, Servers};
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
-use session::{Clock, Drive, DriveError, Limits, Progress, Recorder, Target, drive};
+use session::{Drive, DriveError, Progress, Target, drive};
 use tokio::sync::watch;
-
-/// Far above what a run may take, far below what an unbounded wait would.
-const BOUND: Duration = Duration::from_secs(60);
-const RUN: u32 = 77;
-
-struct Run {
-    judgement: Judgement,
-    interrupted: bool,
-}
-
-/// Drives twelve users against what is there, and judges.
-fn run(auth: String, gateway: String, duration: Duration, interrupt: watch::Receiver<bool>) -> Run {
-    let mut profile = Profile::reference();
-    profile.dialects.truncate(1);
-    let scale = Scale {
-        seed: 1,
-        rounds: 1,
-        duration,
-        ..Scale::default()
-    };
-    let folder = tempfile::tempdir().expect("a folder");
-    let began = Instant::now();
-    let mut composer = Recorder::create(folder.path(), RUN, 0).expect("a history");
-    let clock = Clock::new(began);
-    composer.record(clock.now(), Fact::Run(Box::new(header(&profile))));
-    let driven = drive(Drive {
-        plan: Plan::new(scale).expect("a plan"),
-        target: Target {
-            auth,
-            gateways: vec![gateway],
-            profile,
-        },
-        run_dir: folder.path().to_owned(),
-        run: RUN,
-        epoch: began,
-        limits: quick(),
-        progress: watch::channel(Progress::default()).0,
-        interrupt,
-    });
-    assert!(began.elapsed() < BOUND, "took {:?}", began.elapsed());
-    let driven = driven.expect("the harness did its work");
-    composer.record(
-        clock.now(),
-        Fact::Ended {
-            interrupted: driven.interrupted,
-        },
-    );
-    assert!(driven.broken.is_empty(), "{:?}", driven.broken);
-    let own = composer.finish();
-    Run {
-        judgement: driven.judge.merge(own.judge).finish(),
-        interrupted: driven.interrupted,
-    }
-}
-
-fn quick() -> Limits {
-    Limits {
-        op: Duration::from_millis(500),
-        op_min: Duration::from_millis(500),
-        op_silent: Duration::from_millis(50),
-        connect: Duration::from_millis(500),
-        drain_quiet: Duration::from_millis(50),
-        ..Limits::default()
-    }
-}
-
-fn header(profile: &Profile) -> RunHeader {
-    RunHeader {
-        version: 1,
-        run: RUN,
-        seed: 1,
-        started_unix_ms: 0,
-        target: profile.name.clone(),
-        users: 12,
-        tenants: 3,
-        rounds: 1,
-        planes: vec!["isolation".to_owned()],
-        gates: Vec::new(),
-        not_applicable: Vec::new(),
-        revocation_grace_ms: 1_000,
-        text_channels: true,
-        identity_audience: Audience::OwnTenant,
-        repeat: String::new(),
-        notes: Vec::new(),
-    }
-}
-
-fn against(manner: Manner) -> Judgement {
-    let servers = Servers::start(manner);
-    let (_raise, interrupt) = watch::channel(false);
-    run(
-        servers.auth.clone(),
-        servers.gateway.clone(),
-        Duration::from_millis(50),
-        interrupt,
-    )
-    .judgement
-}
-
-/// No verdict is valid, and each says why; all reasons together hold `reason`.
-#[track_caller]
-fn proves_nothing(judgement: &Judgement, reason: &str) {
-    let mut said = judgement.problems.clone();
-    for verdict in &judgement.verdicts {
-        assert_ne!(verdict.state, State::Valid, "{verdict}");
-        assert!(verdict.violations > 0 || !verdict.reasons.is_empty(), "{verdict}");
-        said.extend(verdict.reasons.iter().cloned());
-    }
-    assert_ne!(judgement.overall(), State::Valid);
-    assert!(
-        said.iter().any(|said| said.contains(reason)),
-        "no {reason:?} in {said:#?}"
-    );
-}
 
 #[test]
 fn nothing_listens() {
@@ -197,6 +85,7 @@ fn a_panic_ends_the_run_and_what_was_seen_is_kept() {
             auth: servers.auth.clone(),
             gateways: vec![servers.gateway.clone()],
             profile,
+            strangers: Vec::new(),
         },
         run_dir: folder.path().to_owned(),
         run: RUN,
@@ -249,6 +138,7 @@ fn what_a_dying_connection_had_begun_to_say_is_judged() {
             auth: servers.auth.clone(),
             gateways: vec![servers.gateway.clone()],
             profile,
+            strangers: Vec::new(),
         },
         run_dir: folder.path().to_owned(),
         run: RUN,

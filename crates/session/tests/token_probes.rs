@@ -34,6 +34,7 @@ fn against(mistake: Option<Mistake>) -> Judgement {
             auth: issuer.auth.clone(),
             gateways: vec![issuer.gateway.clone()],
             profile,
+            strangers: issuer.strangers.clone(),
         },
         run_dir: folder.path().to_owned(),
         run: RUN,
@@ -81,8 +82,8 @@ fn a_good_verifier_refuses_all() {
     let judgement = against(None);
     let probes = judgement.verdict(Check::Token).probes;
     assert_eq!(accepted(&judgement), BTreeSet::new());
-    // 38 forgeries, cold and warm, at two doors; three tokens inside a message
-    assert_eq!((probes.refused, probes.total), (38 * 2 * 2 + 3, 38 * 2 * 2 + 3));
+    // 38 forgeries and 4 tokens of strangers, cold and warm, at two doors; three tokens inside a message
+    assert_eq!((probes.refused, probes.total), (42 * 2 * 2 + 3, 42 * 2 * 2 + 3));
 }
 
 #[test]
@@ -99,6 +100,12 @@ fn the_public_key_as_secret() {
 #[test]
 fn keys_from_wherever_the_token_says() {
     check(Mistake::FollowsJku, &["attacker's key set by jku"]);
+}
+
+#[test]
+fn tokens_for_others() {
+    check(Mistake::IgnoresAudience, &["token for another audience"]);
+    check(Mistake::IgnoresIssuer, &["token of another issuer"]);
 }
 
 #[test]

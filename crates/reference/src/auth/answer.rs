@@ -9,6 +9,9 @@ use super::database::DatabaseError;
 use super::password::PasswordError;
 use crate::token::KeyError;
 
+/// When whoever was refused as busy may ask again: what waits now is done by then.
+const RETRY_AFTER_S: &str = "1";
+
 /// Why a request was not fulfilled. The answer never quotes what was sent, nor what went wrong inside.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -106,6 +109,11 @@ impl IntoResponse for AuthError {
         let body = json!({ "error": { "code": self.code(), "message": self.to_string() } });
         let mut response = (self.status(), Json(body)).into_response();
         response.extensions_mut().insert(ErrorCode(self.code()));
+        if matches!(self, Self::Busy) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
         if matches!(self, Self::Unauthorized) {
             response
                 .headers_mut()

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::Auth;
 use super::answer::{AuthError, ErrorCode};
-use super::input::{BODY_BYTES_MAX, Bearer, Body, Login, Refresh, Register};
+use super::input::{Bearer, Body, Login, Refresh, Register, whole};
+use crate::http::Seat;
 use crate::metrics::{Metrics, Situation};
 
 /// Requests in progress at once; what comes on top is refused as busy.
@@ -40,7 +41,6 @@ pub fn router(auth: Arc<Auth>) -> Router {
         .route("/health", get(health))
         .fallback(async || AuthError::NotFound)
         .method_not_allowed_fallback(async || AuthError::MethodNotAllowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(guard, in_own_task))
         .with_state(auth)
 }
@@ -115,19 +115,9 @@ struct Guard {
 /// on its connection (see [`super::database`]).
 async fn in_own_task(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let op = op(request.uri().path());
-    let mut response = match Arc::clone(&guard.places).try_acquire_owned() {
-        Err(_) => AuthError::Busy.into_response(),
-        Ok(place) => {
-            let task = tokio::spawn(async move {
-                let _place = place;
-                next.run(request).await
-            });
-            match timeout(REQUEST_TIMEOUT, task).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(panicked)) => AuthError::Internal(panicked.into()).into_response(),
-                Err(_) => AuthError::Timeout.into_response(),
-            }
-        }
+    let mut response = match answer(&guard, request, next).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
     };
     let outcome = response
         .extensions()
@@ -138,6 +128,26 @@ async fn in_own_task(State(guard): State<Guard>, request: Request, next: Next) -
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A request takes a place only once it is whole: whoever sends slowly keeps nobody out.
+async fn answer(guard: &Guard, request: Request, next: Next) -> Result<Response, AuthError> {
+    let request = whole(request).await?;
+    let place = Arc::clone(&guard.places)
+        .try_acquire_owned()
+        .map_err(|_| AuthError::Busy)?;
+    if let Some(seat) = request.extensions().get::<Seat>() {
+        seat.work().then_some(()).ok_or(AuthError::Busy)?;
+    }
+    let task = tokio::spawn(async move {
+        let _place = place;
+        next.run(request).await
+    });
+    match timeout(REQUEST_TIMEOUT, task).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(panicked)) => Err(AuthError::Internal(panicked.into())),
+        Err(_) => Err(AuthError::Timeout),
+    }
 }
 
 fn op(path: &str) -> &'static str {

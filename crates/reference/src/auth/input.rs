@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::answer::AuthError;
 
-/// The largest body; the router sets it as the limit that [`Body`] meets.
+/// The largest body.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024;
 /// How long a body may take to arrive.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,16 +37,9 @@ impl<T: Input, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = AuthError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, AuthError> {
-        let bytes = match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(fault)) if fault.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                return Err(AuthError::TooLarge {
-                    limit: BODY_BYTES_MAX,
-                });
-            }
-            Ok(Err(_)) => return Err(AuthError::BadRequest("the body broke off")),
-            Err(_) => return Err(AuthError::BadRequest("the body took too long")),
-        };
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|_| AuthError::BadRequest("the body broke off"))?;
         let input: T = serde_json::from_slice(&bytes)
             .map_err(|_| AuthError::BadRequest("the body is not the JSON object that this request needs"))?;
         match input.fault() {
@@ -54,6 +47,26 @@ impl<T: Input, S: Send + Sync> FromRequest<S> for Body<T> {
             None => Ok(Self(input)),
         }
     }
+}
+
+/// A request with all of its body.
+///
+/// # Errors
+/// [`AuthError`] for a body that is too large, too slow, or breaks off.
+pub(super) async fn whole(request: Request) -> Result<Request, AuthError> {
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, BODY_BYTES_MAX).collect();
+    let bytes = match timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(fault)) if fault.is::<LengthLimitError>() => {
+            return Err(AuthError::TooLarge {
+                limit: BODY_BYTES_MAX,
+            });
+        }
+        Ok(Err(_)) => return Err(AuthError::BadRequest("the body broke off")),
+        Err(_) => return Err(AuthError::BadRequest("the body took too long")),
+    };
+    Ok(Request::from_parts(head, axum::body::Body::from(bytes)))
 }
 
 /// `Authorization: Bearer <token>`.

@@ -7,11 +7,18 @@ use std::thread::available_parallelism;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{Error as HashError, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 
-/// Hashes in progress and waiting, at most, for each hash in progress: what comes on top is refused as busy.
+/// Hashes of one lane in progress and waiting, at most, for each hash in progress: what comes on top is refused as busy.
 pub(super) const WAITING_PER_HASH: usize = 128;
+
+/// What a hash is for. Each lane has a queue of its own, and registrations never take the last thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Register,
+    LogIn,
+}
 
 /// What one hash costs. The default is OWASP's first choice for argon2id (Password Storage Cheat Sheet): 19 MiB, two
 /// passes, one lane.
@@ -57,7 +64,9 @@ pub(super) struct Passwords {
     argon2: Argon2<'static>,
     /// What a password is compared with when there is no account, so that both answers take as long.
     nobody: Arc<str>,
-    queue: Arc<Semaphore>,
+    /// Of registrations and of log-ins.
+    queues: [Semaphore; 2],
+    registering: Semaphore,
     running: Arc<Semaphore>,
 }
 
@@ -69,17 +78,21 @@ impl Passwords {
         let mut passwords = Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             nobody: Arc::from(""),
-            queue: Arc::new(Semaphore::new(at_once * WAITING_PER_HASH)),
+            queues: [at_once * WAITING_PER_HASH; 2].map(Semaphore::new),
+            registering: Semaphore::new(at_once.saturating_sub(1).max(1)),
             running: Arc::new(Semaphore::new(at_once)),
         };
-        passwords.nobody = passwords.hash(uuid::Uuid::new_v4().to_string()).await?.into();
+        passwords.nobody = passwords
+            .hash(Lane::LogIn, uuid::Uuid::new_v4().to_string())
+            .await?
+            .into();
         Ok(passwords)
     }
 
     /// The hash of `password` under a new salt, in PHC form.
-    pub(super) async fn hash(&self, password: String) -> Result<String, PasswordError> {
+    pub(super) async fn hash(&self, lane: Lane, password: String) -> Result<String, PasswordError> {
         let argon2 = self.argon2.clone();
-        let hash = self.run(move || {
+        let hash = self.run(lane, move || {
             argon2
                 .hash_password(password.as_bytes())
                 .map(|hash| hash.to_string())
@@ -90,13 +103,14 @@ impl Passwords {
     /// Whether `password` is that of `hash`. Without a hash the answer is no, and takes as long.
     pub(super) async fn matches(
         &self,
+        lane: Lane,
         password: String,
         hash: Option<String>,
     ) -> Result<bool, PasswordError> {
         let argon2 = self.argon2.clone();
         let exists = hash.is_some();
         let hash = hash.map_or_else(|| Arc::clone(&self.nobody), Arc::from);
-        let compared = self.run(move || {
+        let compared = self.run(lane, move || {
             let hash = PasswordHash::new(&hash).map_err(|_| HashError::EncodingInvalid)?;
             argon2.verify_password(password.as_bytes(), &hash)
         });
@@ -109,16 +123,18 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(
         &self,
+        lane: Lane,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let _queued = match self.queue.try_acquire() {
-            Ok(queued) => queued,
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return Err(PasswordError::Busy),
-        };
-        let running = Arc::clone(&self.running)
-            .acquire_owned()
-            .await
+        let busy = |_| PasswordError::Busy;
+        let _queued = self.queues[lane as usize]
+            .try_acquire()
             .map_err(|_| PasswordError::Busy)?;
+        let _registering = match lane {
+            Lane::Register => Some(self.registering.acquire().await.map_err(busy)?),
+            Lane::LogIn => None,
+        };
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(busy)?;
         let done = spawn_blocking(move || {
             // held by the thread: a hash that nobody waits for any more still counts
             let _running = running;
@@ -141,29 +157,39 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_its_own_hash_alone() {
         let passwords = Passwords::new(CHEAP).await.unwrap();
-        let hash = passwords.hash("correct horse".into()).await.unwrap();
+        let hash = passwords.hash(Lane::LogIn, "correct horse".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
         assert!(
             passwords
-                .matches("correct horse".into(), Some(hash.clone()))
+                .matches(Lane::LogIn, "correct horse".into(), Some(hash.clone()))
                 .await
                 .unwrap()
         );
         assert!(
             !passwords
-                .matches("correct horsf".into(), Some(hash))
+                .matches(Lane::LogIn, "correct horsf".into(), Some(hash))
                 .await
                 .unwrap()
         );
-        assert!(!passwords.matches("correct horse".into(), None).await.unwrap());
+        assert!(
+            !passwords
+                .matches(Lane::LogIn, "correct horse".into(), None)
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn bytes_after_the_72nd_count() {
         let passwords = Passwords::new(CHEAP).await.unwrap();
         let long = "x".repeat(100);
-        let hash = passwords.hash(format!("{long}1")).await.unwrap();
-        assert!(!passwords.matches(format!("{long}2"), Some(hash)).await.unwrap());
+        let hash = passwords.hash(Lane::LogIn, format!("{long}1")).await.unwrap();
+        assert!(
+            !passwords
+                .matches(Lane::LogIn, format!("{long}2"), Some(hash))
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::Auth;
 use super::answer::AuthError;
 use super::input::{Login, Refresh};
+use super::password::Lane;
 use crate::metrics::Situation;
 use crate::token::Claims;
 
@@ -120,7 +121,7 @@ impl Auth {
         let (ids, hash) = account
             .map(|(user_id, tenant_id, hash)| ((user_id, tenant_id), hash))
             .unzip();
-        let right = self.passwords.matches(input.password, hash).await?;
+        let right = self.passwords.matches(Lane::LogIn, input.password, hash).await?;
         let Some((user_id, tenant_id)) = ids.filter(|_| right) else {
             return Err(AuthError::BadCredentials);
         };

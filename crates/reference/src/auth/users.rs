@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::Auth;
 use super::answer::AuthError;
 use super::input::Register;
+use super::password::Lane;
 
 /// How often a tenant may turn out to have been founded by somebody else in the same moment.
 const FOUNDING_ATTEMPTS: usize = 3;
@@ -32,7 +33,10 @@ enum Tenant {
 impl Auth {
     /// Makes an account, and its tenant if nobody named that before.
     pub(super) async fn register(&self, input: Register) -> Result<Registered, AuthError> {
-        let password_hash = self.passwords.hash(input.password.clone()).await?;
+        let password_hash = self
+            .passwords
+            .hash(Lane::Register, input.password.clone())
+            .await?;
         for _ in 0..FOUNDING_ATTEMPTS {
             let tenant = self.tenant(&input.tenant, &input.tenant_key).await?;
             if let Some(registered) = self.insert(&input, &password_hash, &tenant).await? {
@@ -46,13 +50,17 @@ impl Auth {
         let known = sqlx::query_as("select tenant_id, key_hash from tenants where slug = $1").bind(slug);
         let known: Option<(Uuid, String)> = known.fetch_optional(&mut *self.database.lend().await?).await?;
         let Some((tenant_id, hash)) = known else {
-            let key_hash = self.passwords.hash(key.to_owned()).await?;
+            let key_hash = self.passwords.hash(Lane::Register, key.to_owned()).await?;
             return Ok(Tenant::Founded {
                 tenant_id: Uuid::new_v4(),
                 key_hash,
             });
         };
-        if self.passwords.matches(key.to_owned(), Some(hash)).await? {
+        if self
+            .passwords
+            .matches(Lane::Register, key.to_owned(), Some(hash))
+            .await?
+        {
             Ok(Tenant::Joined(tenant_id))
         } else {
             Err(AuthError::WrongTenantKey)

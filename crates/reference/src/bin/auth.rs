@@ -1,5 +1,8 @@
 //! The auth service: accounts, sessions, tokens.
 
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +40,10 @@ struct Arguments {
     /// Connections to the database
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pool_size: u32,
-    /// Key that signs the tokens (PEM, PKCS#8, P-256); without it a new one is made at every start
+    /// Connections of clients at once
+    #[arg(long, default_value_t = http::CONNECTIONS_MAX, value_name = "N")]
+    connections_max: usize,
+    /// Key that signs the tokens (PEM, PKCS#8, P-256), made there if it is not there; without it a new one is made at every start
     #[arg(long, value_name = "PATH")]
     signing_key: Option<PathBuf>,
 }
@@ -72,7 +78,8 @@ async fn main() -> anyhow::Result<()> {
     let operator = Operator::new("auth", metrics, Arc::new(health));
     let serve = async {
         tokio::join!(
-            http::serve(
+            http::serve_within(
+                arguments.connections_max,
                 listeners.service,
                 auth::router(Arc::clone(&auth)),
                 shutdown.clone()
@@ -91,7 +98,22 @@ fn signing_key(path: Option<&Path>) -> anyhow::Result<SigningKey> {
     let Some(path) = path else {
         return Ok(SigningKey::generate()?);
     };
-    let pem =
-        std::fs::read(path).with_context(|| format!("cannot read the signing key {}", path.display()))?;
+    let pem = match std::fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => write_key(path)?,
+        read => read.with_context(|| format!("cannot read the signing key {}", path.display()))?,
+    };
     SigningKey::from_pem(&pem).with_context(|| format!("cannot use the signing key {}", path.display()))
+}
+
+/// Makes a key and writes it to `path`, which nobody else may read.
+fn write_key(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let pem = SigningKey::new_pem()?.into_bytes();
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    file.and_then(|mut file| file.write_all(&pem))
+        .with_context(|| format!("cannot write the signing key {}", path.display()))?;
+    Ok(pem)
 }

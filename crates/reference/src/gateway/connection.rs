@@ -26,20 +26,32 @@ use super::outbox::Outgoing;
 use super::protocol::{CloseReason, Failure, Json, json};
 use super::state::Gateway;
 use crate::metrics::Situation;
+use crate::places::Place;
+
+/// What an upgrade led to.
+enum Opened {
+    Chat(Box<Admitted>),
+    #[cfg(feature = "echo")]
+    Echo,
+}
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(gateway: Arc<Gateway>, mut stream: TcpStream) {
-    let opened = timeout(HANDSHAKE_TIMEOUT, open(&gateway, &mut stream)).await;
-    let (admitted, rest) = match opened {
+pub(crate) async fn serve(gateway: Arc<Gateway>, mut stream: TcpStream, place: Place) {
+    let opened = timeout(HANDSHAKE_TIMEOUT, open(&gateway, &mut stream, &place)).await;
+    let (opened, rest) = match opened {
         Ok(Ok(Some(opened))) => opened,
         Ok(Ok(None)) => return,
         Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its upgrade"),
         Err(_) => return tracing::debug!("a connection took too long to upgrade"),
     };
     let mut socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config())).await;
-    let reason = match greeting(&gateway, &admitted) {
-        Ok(hello) => converse(&gateway, &mut socket, admitted, hello).await,
-        Err(_) => Some(CloseReason::GoingAway),
+    let reason = match opened {
+        Opened::Chat(admitted) => match greeting(&gateway, &admitted) {
+            Ok(hello) => converse(&gateway, &mut socket, *admitted, hello).await,
+            Err(_) => Some(CloseReason::GoingAway),
+        },
+        #[cfg(feature = "echo")]
+        Opened::Echo => super::echo::converse(&mut socket).await,
     };
     if reason == Some(CloseReason::SlowReader) {
         gateway.metrics.slow_readers().inc();
@@ -50,25 +62,42 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, mut stream: TcpStream) {
 }
 
 /// Answers the upgrade request; `None` if it was refused. With it comes what the client sent ahead.
-async fn open(gateway: &Gateway, stream: &mut TcpStream) -> io::Result<Option<(Admitted, Vec<u8>)>> {
+async fn open(
+    gateway: &Gateway,
+    stream: &mut TcpStream,
+    place: &Place,
+) -> io::Result<Option<(Opened, Vec<u8>)>> {
     stream.set_nodelay(true)?;
-    let Head { request, rest } = match read_head(stream).await? {
+    let head = tokio::select! {
+        head = read_head(stream) => head?,
+        () = place.evicted() => return Err(io::ErrorKind::ResourceBusy.into()),
+    };
+    if !place.work() {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    let Head { request, rest } = match head {
         Ok(head) => head,
         Err(refusal) => return refusal.answer(stream).await.map(|()| None),
     };
     #[cfg(feature = "mutants")]
     if crate::mutant::subprotocol_bypass::opens(&request) {
-        return crate::mutant::subprotocol_bypass::enter(gateway, &request, stream, rest).await;
+        let entered = crate::mutant::subprotocol_bypass::enter(gateway, &request, stream, rest).await?;
+        return Ok(entered.map(|(admitted, rest)| (Opened::Chat(Box::new(admitted)), rest)));
     }
-    let admitted = async {
+    let opened = async {
+        #[cfg(feature = "echo")]
+        if request.uri().path() == super::echo::PATH {
+            return Ok((Opened::Echo, acceptance(&request, super::protocol::Dialect::V2)?));
+        }
         let asked = examine(&request, &gateway.origins)?;
         let acceptance = acceptance(&request, asked.dialect)?;
-        Ok::<_, Refusal>((admit(gateway, &asked).await?, acceptance))
+        let admitted = admit(gateway, &asked).await?;
+        Ok::<_, Refusal>((Opened::Chat(Box::new(admitted)), acceptance))
     };
-    match admitted.await {
-        Ok((admitted, acceptance)) => {
+    match opened.await {
+        Ok((opened, acceptance)) => {
             stream.write_all(&acceptance).await?;
-            Ok(Some((admitted, rest)))
+            Ok(Some((opened, rest)))
         }
         Err(refusal) => {
             if refusal == Refusal::UNAUTHORIZED && !request.headers().contains_key(header::AUTHORIZATION) {
@@ -137,6 +166,8 @@ async fn converse(
             reason = &mut ending => return Some(reason),
             step = next_step(socket, &mut outgoing, &mut batch) => step,
         };
+        // what a ping is answered with is written before more is read: whoever does not take it is not read on
+        let pinged = matches!(step, Step::Read(Some(Ok(Message::Ping(_)))));
         let after = match step {
             Step::Write => None,
             Step::Read(None) => return None,
@@ -151,7 +182,7 @@ async fn converse(
         if after.is_some() {
             outgoing.take_now(&mut batch, OUTBOX_MESSAGES_MAX);
         }
-        if !batch.is_empty() {
+        if pinged || !batch.is_empty() {
             let written = tokio::select! {
                 biased;
                 reason = &mut ending => return Some(reason),
@@ -188,7 +219,7 @@ async fn write(socket: &mut WebSocketStream<TcpStream>, batch: &mut Vec<Utf8Byte
 }
 
 /// Why a connection ends on which something was received that is no message.
-fn fault(error: &Error) -> Option<CloseReason> {
+pub(super) fn fault(error: &Error) -> Option<CloseReason> {
     match error {
         Error::Capacity(_) => Some(CloseReason::MessageTooBig),
         Error::Utf8(_) => Some(CloseReason::NotUtf8),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Connections open at once on one replica; a further one is answered 503.
+/// Connections open at once on one replica, unless it is told otherwise. One more takes the place of the one whose upgrade
+/// request is longest in coming; if none is, it is answered 503.
 pub const CONNECTIONS_MAX: usize = 8192;
 /// From the acceptance of a connection to the answer of its upgrade.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -11,7 +11,11 @@ mod cache;
 mod channels;
 mod connection;
 mod database;
+#[cfg(feature = "echo")]
+mod echo;
 mod event;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gathering;
 mod handshake;
 mod hub;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Config;
 
@@ -27,6 +27,7 @@ use super::tokens::{Tokens, Trust};
 use crate::agent::{AgentClient, PIPELINE_DEPTH};
 use crate::config::Shutdown;
 use crate::metrics::Metrics;
+use crate::places::Places;
 
 /// Pause after a failed accept (no file descriptors left, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -61,6 +62,9 @@ pub struct Settings {
     /// Replies in progress on each of them, at most 32
     #[arg(long, value_name = "N", default_value_t = PIPELINE_DEPTH)]
     pub agent_pipeline: usize,
+    /// Connections of clients at once
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS_MAX)]
+    pub connections_max: usize,
     /// How long an answer may be given again, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     pub cache_ttl_ms: u64,
@@ -132,7 +136,7 @@ impl Replica {
             gathering: Gathering::new(Arc::clone(&metrics)),
             posts: LastUser::default(),
             metrics,
-            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            places: Places::new(settings.connections_max),
             work: Work::default(),
         });
         Ok(Self { gateway, listening })
@@ -151,6 +155,8 @@ impl Replica {
             match accepted {
                 Ok((stream, _)) => accept(&gateway, stream),
                 Err(error) => {
+                    // whoever waits longest gives its descriptor back
+                    drop(gateway.places.evict());
                     tracing::warn!(%error, "accept failed");
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -204,13 +210,13 @@ async fn fetch_first_keys(gateway: Arc<Gateway>) {
 fn accept(gateway: &Arc<Gateway>, mut stream: TcpStream) {
     let gateway = Arc::clone(gateway);
     let working = gateway.work.begin();
-    let place = Arc::clone(&gateway.places).try_acquire_owned();
+    let place = gateway.places.try_enter();
     tokio::spawn(async move {
         let _working = working;
         match place {
-            Ok(_place) => connection::serve(gateway, stream).await,
+            Some(place) => connection::serve(gateway, stream, place).await,
             // whoever does not read this is not waited for
-            Err(_) => drop(timeout(REFUSAL_TIMEOUT, Refusal::UNAVAILABLE.answer(&mut stream)).await),
+            None => drop(timeout(REFUSAL_TIMEOUT, Refusal::UNAVAILABLE.answer(&mut stream)).await),
         }
     });
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::cache::ResponseCache;
@@ -17,6 +17,7 @@ use super::send_buffers::SendBuffers;
 use super::tokens::Tokens;
 use crate::agent::AgentClient;
 use crate::metrics::{Metrics, Situation};
+use crate::places::Places;
 
 /// One replica.
 pub(crate) struct Gateway {
@@ -38,7 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) posts: LastUser,
     pub(crate) metrics: Arc<Metrics>,
     /// One for each connection.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
     pub(crate) work: Work,
     pub(crate) send_buffers: Arc<SendBuffers>,
     pub(crate) gathering: Gathering,

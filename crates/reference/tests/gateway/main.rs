@@ -7,6 +7,7 @@ mod boundaries;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod client;
 mod events;
+mod hostile;
 mod isolation;
 mod limits;
 mod load;
@@ -15,4 +16,5 @@ mod replies;
 mod resume;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod stack;
+mod strangers;
 mod upgrade;

@@ -16,6 +16,8 @@ use crate::common::Cluster;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 const TRUST: [&str; 4] = ["--issuer", "iss", "--audience", "chat"];
+/// Hashes passwords at once.
+const CHEAP: [&str; 4] = ["--argon2-memory-kib", "64", "--argon2-passes", "1"];
 pub(crate) const ORIGIN: &str = "https://chat.example";
 
 /// One process of the service.
@@ -87,6 +89,11 @@ impl Process {
     }
 }
 
+async fn start_auth(cluster: &Cluster, arguments: &[&str], folder: &Path) -> Process {
+    let url = cluster.url("auth");
+    Process::start(env!("CARGO_BIN_EXE_auth"), arguments, Some(&url), folder).await
+}
+
 /// Asks again and again until there is an answer.
 pub(crate) async fn poll<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
@@ -116,7 +123,7 @@ pub(crate) struct Stack {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) auth: Process,
     pub(crate) agent: Process,
-    _folder: TempDir,
+    folder: TempDir,
     http: reqwest::Client,
 }
 
@@ -141,8 +148,14 @@ impl Stack {
 
     /// Starts everything; the gateways get further arguments.
     pub(crate) async fn start_with(further: &[&str]) -> Self {
+        Self::start_all_with(&[], further).await
+    }
+
+    /// Starts everything; the authentication service and the gateways get further arguments.
+    pub(crate) async fn start_all_with(auth: &[&str], gateway: &[&str]) -> Self {
         let further = Further {
-            gateway: further,
+            auth,
+            gateway,
             ..Further::default()
         };
         Self::start_on(Arc::new(Cluster::start().await), further).await
@@ -151,16 +164,13 @@ impl Stack {
     /// Starts everything but PostgreSQL.
     pub(crate) async fn start_on(cluster: Arc<Cluster>, further: Further<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let cheap = ["--argon2-memory-kib", "64", "--argon2-passes", "1"];
-        let auth_arguments: Vec<&str> = TRUST.iter().chain(&cheap).chain(further.auth).copied().collect();
-        let auth_url = cluster.url("auth");
-        let auth = Process::start(
-            env!("CARGO_BIN_EXE_auth"),
-            &auth_arguments,
-            Some(&auth_url),
-            folder.path(),
-        )
-        .await;
+        let cheap = if further.auth.contains(&CHEAP[0]) {
+            &[][..]
+        } else {
+            &CHEAP
+        };
+        let auth_arguments = [&TRUST, cheap, further.auth].concat();
+        let auth = start_auth(&cluster, &auth_arguments, folder.path()).await;
         let agent = Process::start(env!("CARGO_BIN_EXE_agent"), further.agent, None, folder.path()).await;
         let jwks = format!("http://{}/.well-known/jwks.json", auth.addr());
         let url = cluster.url("gateway");
@@ -198,9 +208,14 @@ impl Stack {
             cluster,
             auth,
             agent,
-            _folder: folder,
+            folder,
             http: reqwest::Client::new(),
         }
+    }
+
+    /// One more authentication service on the same accounts, with settings of its own.
+    pub(crate) async fn another_auth(&self, arguments: &[&str]) -> Process {
+        start_auth(&self.cluster, &[&CHEAP, arguments].concat(), self.folder.path()).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value, token: Option<&str>) -> (u16, Value) {

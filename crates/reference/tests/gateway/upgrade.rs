@@ -56,6 +56,14 @@ async fn the_upgrade_wants_a_token_a_known_origin_and_a_known_subprotocol() {
         Err(401),
     )
     .await;
+    if !cfg!(feature = "echo") {
+        let mut echo = upgrade(addr, &[token]);
+        *echo.uri_mut() = format!("ws://{addr}/echo").parse().expect("a URL");
+        match connect_async(echo).await {
+            Err(Error::Http(answer)) => assert_eq!(answer.status().as_u16(), 404),
+            other => panic!("a clean build has an echo: {other:?}"),
+        }
+    }
     assert!(stack.gateways[0].operator("/health").await.0 == 200);
     let missing = reqwest::get(format!("http://{addr}/nothing"))
         .await

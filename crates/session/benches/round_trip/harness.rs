@@ -64,6 +64,7 @@ pub(crate) fn run(order: &Order) -> Result<Done> {
             auth: order.echo.auth.clone(),
             gateways: vec![order.echo.gateway.clone()],
             profile: order.frame.profile()?,
+            strangers: Vec::new(),
         },
         run_dir: order.folder.clone(),
         run: RUN,

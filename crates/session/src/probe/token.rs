@@ -127,13 +127,34 @@ impl VirtualUser {
             key_set: key_set.as_deref(),
             lure: lure.url(),
         };
+        let mut forged = attacks(&attacker, &material);
+        forged.extend(self.strange_tokens(self.person.user, false).await?);
+        if let Some(victim) = &victim {
+            forged.extend(self.strange_tokens(victim.line.user, true).await?);
+        }
         Ok(Forgery {
             main,
-            forged: attacks(&attacker, &material),
+            forged,
             own,
             victim,
             lure,
         })
+    }
+
+    /// Tokens of `user` that the target's strangers issue, each with a good signature and for a living session.
+    async fn strange_tokens(&self, user: User, as_victim: bool) -> Result<Vec<Forged>, String> {
+        let mut tokens = Vec::new();
+        for (index, stranger) in self.worker.target.strangers.iter().enumerate() {
+            let login = self.log_in_to(Some(index), user).await?;
+            tokens.push(Forged {
+                name: stranger.name,
+                token: login.tokens().access,
+                as_victim,
+                lure: None,
+            });
+            self.desk.http.close(&login.line);
+        }
+        Ok(tokens)
     }
 
     /// Without forgeries the check is not proven, and nothing else is the worse for it.
@@ -153,9 +174,13 @@ impl VirtualUser {
     }
 
     async fn log_in_as(&self, user: User) -> Result<Login, String> {
+        self.log_in_to(None, user).await
+    }
+
+    async fn log_in_to(&self, stranger: Option<usize>, user: User) -> Result<Login, String> {
         let refused = || format!("user {} could not log in once more", user.0);
         let account = self.worker.board.user(user).account.get().ok_or_else(refused)?;
-        let line = self.desk.http.line(user);
+        let line = self.desk.http.line_to(stranger, user);
         self.desk.login(line, account, None).await.ok_or_else(refused)
     }
 

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::ledger::Ledger;
-use super::tap::Tap;
+use super::tap::{Backlog, LIMIT_HIT, Tap};
 use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
@@ -53,8 +53,8 @@ pub(crate) struct Refusal {
 }
 
 /// An upgrade that was accepted.
-struct Upgraded {
-    stream: Stream,
+pub(super) struct Upgraded {
+    pub(super) stream: Stream,
     response: Response,
     tcp_ns: u64,
     upgrade_ns: u64,
@@ -65,6 +65,8 @@ struct Failed {
     status: Option<u16>,
     reason: String,
     answer: Option<Box<Response>>,
+    /// Whether it was us who gave up, at a limit.
+    at_limit: bool,
 }
 
 impl Socket {
@@ -189,29 +191,34 @@ async fn upgrade(worker: &Worker, knock: &Knock<'_>) -> Result<Upgraded, Failed>
         address.ok_or_else(|| Failed::network(format!("there is no gateway {}", knock.replica.0)))?;
     let dialect = &worker.target.profile.dialects[usize::from(knock.dialect)];
     let request = request(address, dialect, knock.token).map_err(Failed::of)?;
-    let start = Instant::now();
-    let stream = TcpStream::connect(address)
+    Upgraded::dial(address, request, &worker.backlog)
         .await
-        .map_err(|error| Failed::of(Error::Io(error)))?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| Failed::of(Error::Io(error)))?;
-    let tcp_ns = nanoseconds(start.elapsed());
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(UNSENT_LIMIT_BYTES)
-        .max_message_size(Some(MESSAGE_LIMIT_BYTES))
-        .max_frame_size(Some(MESSAGE_LIMIT_BYTES));
-    let accepted = client_async_with_config(request, Tap::new(stream), Some(config)).await;
-    let (stream, response) = accepted.map_err(Failed::of)?;
-    let upgrade_ns = nanoseconds(start.elapsed()) - tcp_ns;
-    Ok(Upgraded {
-        stream,
-        response,
-        tcp_ns,
-        upgrade_ns,
-    })
+        .map_err(Failed::of)
+}
+
+impl Upgraded {
+    /// Connects to `address` and asks for the upgrade.
+    pub(super) async fn dial(address: &str, request: Request, backlog: &Rc<Backlog>) -> Result<Self, Error> {
+        let start = Instant::now();
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let tcp_ns = nanoseconds(start.elapsed());
+        let tap = Tap::new(stream, Rc::clone(backlog));
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(UNSENT_LIMIT_BYTES)
+            .max_message_size(Some(MESSAGE_LIMIT_BYTES))
+            .max_frame_size(Some(MESSAGE_LIMIT_BYTES));
+        let (stream, response) = client_async_with_config(request, tap, Some(config)).await?;
+        let upgrade_ns = nanoseconds(start.elapsed()) - tcp_ns;
+        Ok(Self {
+            stream,
+            response,
+            tcp_ns,
+            upgrade_ns,
+        })
+    }
 }
 
 fn request(address: &str, dialect: &Dialect, token: Option<&str>) -> Result<Request, Error> {
@@ -244,17 +251,27 @@ impl Failed {
             status: None,
             reason,
             answer: None,
+            at_limit: false,
         }
     }
 
     fn of(error: Error) -> Self {
+        let at_limit = match &error {
+            Error::AttackAttempt | Error::Capacity(_) => true,
+            Error::Io(error) => error.kind() == LIMIT_HIT,
+            _ => false,
+        };
         match error {
             Error::Http(answer) => Self {
                 status: Some(answer.status().as_u16()),
                 reason: format!("status {}", answer.status()),
                 answer: Some(answer),
+                at_limit,
             },
-            error => Self::network(error.to_string()),
+            error => Self {
+                at_limit,
+                ..Self::network(error.to_string())
+            },
         }
     }
 
@@ -263,6 +280,7 @@ impl Failed {
             status,
             reason,
             answer,
+            at_limit,
         } = self;
         let at = worker.clock.now();
         let Holder {
@@ -276,6 +294,13 @@ impl Failed {
             reason: reason.as_str().into(),
         };
         worker.record_at(at, refused);
+        if at_limit {
+            let what = format!(
+                "connection {} given up during its upgrade: {reason}",
+                holder.conn.0
+            );
+            worker.record_at(at, Fact::LimitHit { what: what.into() });
+        }
         if let Some(answer) = answer {
             let inbound = |source, bytes: &[u8], parts| {
                 let bytes = bytes.into();
@@ -300,5 +325,49 @@ impl Failed {
             inbound(Source::Body, body, vec![refusal]);
         }
         Refusal { conn, status, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::accept_async;
+    use tokio_tungstenite::tungstenite::Message;
+
+    use super::*;
+
+    /// Pings whose answers are more than the kernel's buffers on both sides and ours together.
+    const PINGS: usize = 160_000;
+
+    #[tokio::test]
+    async fn answers_to_pings_that_nobody_takes_are_bounded() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let ping = [&[0x89, 125][..], &[b'p'; 125]].concat();
+        // a whole message now and then, so that no other limit is met
+        let pings = [&ping.repeat(1_000)[..], b"\x81\x01x"].concat();
+        let pinging = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = accept_async(stream).await.unwrap().into_inner();
+            for _ in 0..PINGS / 1_000 {
+                stream.write_all(&pings).await.unwrap();
+            }
+            stream
+        };
+        let listening = async {
+            let request = format!("ws://{address}/").into_client_request().unwrap();
+            let mut stream = Upgraded::dial(&address, request, &Rc::default())
+                .await
+                .unwrap()
+                .stream;
+            for _ in 0..PINGS + PINGS / 1_000 {
+                assert!(matches!(stream.next().await, Some(Ok(_))));
+            }
+            stream.feed(Message::text("one more".repeat(100))).await
+        };
+        let (_unread, fed) = tokio::join!(pinging, listening);
+        assert!(matches!(fed, Err(Error::WriteBufferFull(_))), "{fed:?}");
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::tap::LIMIT_HIT;
 use super::{Happening, Socket};
 use crate::codec::{Item, Slot, Values};
 use crate::pointer::pick;
@@ -275,6 +276,7 @@ impl Socket {
             Error::Capacity(_) => true,
             Error::Protocol(error) => *error != ProtocolError::ResetWithoutClosingHandshake,
             Error::Utf8(_) => true,
+            Error::Io(error) => error.kind() == LIMIT_HIT,
             _ => false,
         };
         if !limit || !self.is_open() {

@@ -11,6 +11,10 @@ const HEADERS_END: &[u8; 4] = b"\r\n\r\n";
 pub(crate) struct Tail {
     stage: Stage,
     payload: Vec<u8>,
+    /// Bytes of the unfinished message, those that its last frame's header announces among them.
+    announced: usize,
+    /// Frames that have begun since the last whole message ended.
+    frames: u32,
 }
 
 #[derive(Debug)]
@@ -33,7 +37,19 @@ impl Tail {
         Self {
             stage: Stage::Answer { matched: 0 },
             payload: Vec::new(),
+            announced: 0,
+            frames: 0,
         }
+    }
+
+    /// Frames that have begun since the last whole message ended.
+    pub(crate) fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    /// Bytes that the unfinished message has, or will have at the end of its present frame; 0 if there is none.
+    pub(crate) fn announced(&self) -> usize {
+        self.announced
     }
 
     /// The unfinished message's payload so far; empty if there is none.
@@ -61,6 +77,7 @@ impl Tail {
                     *len += 1;
                     if let Some(payload) = payload_of(&header[..*len]) {
                         self.stage = payload;
+                        self.announce();
                         self.end_if_empty();
                     }
                     bytes = rest;
@@ -90,6 +107,19 @@ impl Tail {
         &bytes[here..]
     }
 
+    fn announce(&mut self) {
+        self.frames = self.frames.saturating_add(1);
+        if let Stage::Payload {
+            remaining,
+            data: true,
+            ..
+        } = self.stage
+        {
+            let frame = usize::try_from(remaining).unwrap_or(usize::MAX);
+            self.announced = self.announced.saturating_add(frame);
+        }
+    }
+
     fn end_if_empty(&mut self) {
         if let Stage::Payload {
             remaining: 0,
@@ -99,6 +129,8 @@ impl Tail {
         {
             if last && data {
                 self.payload.clear();
+                self.announced = 0;
+                self.frames = 0;
             }
             self.stage = HEADER;
         }
@@ -189,6 +221,39 @@ mod tests {
     fn the_upgrades_answer_is_no_message() {
         check(b"HTTP/1.1 101 Switching\r\r\n\r\n\x81\x05ab", b"ab");
         check(&ANSWER[..10], b"");
+    }
+
+    #[test]
+    fn what_is_announced_counts_before_it_comes() {
+        let mut tail = Tail::new();
+        let mut announced = |bytes: &[u8]| {
+            tail.feed(bytes);
+            tail.announced()
+        };
+        assert_eq!(announced(ANSWER), 0);
+        assert_eq!(announced(&frame(0x01, b"one ")), 4);
+        assert_eq!(announced(&frame(0x89, b"ping")), 4);
+        assert_eq!(announced(&frame(0x00, &[b'x'; 300])[..9]), 304);
+        assert_eq!(announced(&[b'x'; 295]), 304);
+        assert_eq!(announced(&frame(0x80, b"end")), 0);
+        assert_eq!(announced(b"\x02\x7f\xff\xff\xff\xff\xff\xff\xff\xff"), usize::MAX);
+    }
+
+    #[test]
+    fn frames_count_until_a_message_is_whole() {
+        let mut tail = Tail::new();
+        let mut frames = |bytes: &[u8]| {
+            tail.feed(bytes);
+            tail.frames()
+        };
+        assert_eq!(
+            frames(&[ANSWER, &frame(0x89, b""), &frame(0x01, b"")].concat()),
+            2
+        );
+        assert_eq!(frames(&frame(0x00, b"").repeat(300)), 302);
+        assert_eq!(frames(&frame(0x80, b"end")), 0);
+        assert_eq!(frames(&frame(0x8a, b"pong")), 1);
+        assert_eq!(frames(&frame(0x82, b"whole")), 0);
     }
 
     #[test]

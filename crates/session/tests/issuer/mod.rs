@@ -11,6 +11,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use p256::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use serde_json::{Value, json};
+use session::Stranger;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -29,22 +30,43 @@ pub(crate) enum Mistake {
     FollowsJku,
     CachesWithoutSignature,
     TakesTokenInMessage,
+    IgnoresAudience,
+    IgnoresIssuer,
 }
 
 /// The running service; it lives as long as this.
 pub(crate) struct Issuer {
     pub(crate) auth: String,
     pub(crate) gateway: String,
+    /// Services on the same accounts and with the same key, that sign as or for somebody else.
+    pub(crate) strangers: Vec<Stranger>,
     _runtime: Runtime,
 }
 
+/// As whom a service signs, and for whom.
+#[derive(Clone, Copy, Debug)]
+struct Names {
+    iss: &'static str,
+    aud: &'static str,
+}
+
+const OURS: Names = Names {
+    iss: "issuer",
+    aud: "chat",
+};
+const STRANGERS: [(&str, Names); 2] = [
+    ("token of another issuer", Names { iss: "other", ..OURS }),
+    ("token for another audience", Names { aud: "other", ..OURS }),
+];
+
 struct Service {
     mistake: Option<Mistake>,
+    names: Names,
     private: EncodingKey,
     pem: String,
     keys: JwkSet,
     /// User ids by e-mail.
-    accounts: Mutex<HashMap<String, String>>,
+    accounts: Arc<Mutex<HashMap<String, String>>>,
     /// Subjects by what was signed, where the signature is left out of it.
     cache: Mutex<HashMap<String, String>>,
 }
@@ -57,6 +79,20 @@ impl Issuer {
             .build()
             .expect("threads can be had");
         let service = Arc::new(Service::new(mistake));
+        let strangers = STRANGERS.map(|(name, names)| {
+            let other = Arc::new(Service {
+                names,
+                accounts: Arc::clone(&service.accounts),
+                ..Service::new(None)
+            });
+            let auth = runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
+                let auth = format!("http://{}", listener.local_addr().expect("it is bound"));
+                tokio::spawn(accept(listener, other, serve_http));
+                auth
+            });
+            Stranger { name, auth }
+        });
         let (auth, gateway) = runtime.block_on(async {
             let bind = async || TcpListener::bind("127.0.0.1:0").await.expect("loopback works");
             let (auth, gateway) = (bind().await, bind().await);
@@ -69,6 +105,7 @@ impl Issuer {
         Self {
             auth,
             gateway,
+            strangers: strangers.into(),
             _runtime: runtime,
         }
     }
@@ -92,13 +129,14 @@ impl Service {
         public.common.key_id = Some(KID.to_owned());
         Self {
             mistake,
+            names: OURS,
             private,
             pem: secret
                 .public_key()
                 .to_public_key_pem(LineEnding::LF)
                 .expect("a key"),
             keys: JwkSet { keys: vec![public] },
-            accounts: Mutex::default(),
+            accounts: Arc::default(),
             cache: Mutex::default(),
         }
     }
@@ -119,7 +157,8 @@ impl Service {
             kid: Some(KID.to_owned()),
             ..Header::new(Algorithm::ES256)
         };
-        let claims = json!({"sub": sub, "jti": jti, "exp": 32_503_680_000_u64});
+        let Names { iss, aud } = self.names;
+        let claims = json!({"iss": iss, "aud": aud, "sub": sub, "jti": jti, "exp": 32_503_680_000_u64});
         let token = encode(&header, &claims, &self.private).ok()?;
         Some(json!({
             "access_token": token, "refresh_token": format!("refresh-{jti}"), "expires_in_s": 900, "session_id": jti,
@@ -133,14 +172,14 @@ impl Service {
             Some(Mistake::TakesNone) if alg(token)?.eq_ignore_ascii_case("none") => return subject(token),
             Some(Mistake::ConfusesAlgorithms) if alg(token)? == "HS256" => {
                 let key = DecodingKey::from_secret(self.pem.as_bytes());
-                return verified(token, &key, Algorithm::HS256);
+                return self.verified(token, &key, Algorithm::HS256);
             }
             Some(Mistake::FollowsJku) => {
                 if let Some(url) = decode_header(token).ok()?.jku {
                     let client = reqwest::Client::builder().no_proxy().build().ok()?;
                     let keys: JwkSet = client.get(url).send().await.ok()?.json().await.ok()?;
                     let key = DecodingKey::from_jwk(keys.keys.first()?).ok()?;
-                    return verified(token, &key, Algorithm::ES256);
+                    return self.verified(token, &key, Algorithm::ES256);
                 }
             }
             Some(Mistake::CachesWithoutSignature) => {
@@ -159,7 +198,18 @@ impl Service {
 
     fn verify_well(&self, token: &str) -> Option<String> {
         let key = self.keys.find(&decode_header(token).ok()?.kid?)?;
-        verified(token, &DecodingKey::from_jwk(key).ok()?, Algorithm::ES256)
+        self.verified(token, &DecodingKey::from_jwk(key).ok()?, Algorithm::ES256)
+    }
+
+    fn verified(&self, token: &str, key: &DecodingKey, algorithm: Algorithm) -> Option<String> {
+        let mut validation = Validation::new(algorithm);
+        validation.validate_aud = self.mistake != Some(Mistake::IgnoresAudience);
+        validation.set_audience(&[OURS.aud]);
+        if self.mistake != Some(Mistake::IgnoresIssuer) {
+            validation.set_issuer(&[OURS.iss]);
+        }
+        decode::<Value>(token, key, &validation).ok()?;
+        subject(token)
     }
 
     async fn answer(&self, request: &Value, user: &str) -> Value {
@@ -186,11 +236,6 @@ fn alg(token: &str) -> Option<String> {
 
 fn subject(token: &str) -> Option<String> {
     part(token, 1)?["sub"].as_str().map(str::to_owned)
-}
-
-fn verified(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Option<String> {
-    decode::<Value>(token, key, &Validation::new(algorithm)).ok()?;
-    subject(token)
 }
 
 async fn serve_http(stream: TcpStream, service: Arc<Service>) -> Option<()> {

@@ -1,4 +1,7 @@
 //! Small real servers that behave badly, each in a way of its own.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+mod attack;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +18,8 @@ use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
+pub(crate) use attack::Attack;
+
 /// How the gateway treats its users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -30,6 +35,8 @@ pub(crate) enum Manner {
     OneByOne,
     /// Breaks off in the middle of its first message.
     CutsOff,
+    /// Means harm.
+    Hostile(Attack),
 }
 
 /// The one id that it gives to everything.
@@ -57,7 +64,7 @@ impl Servers {
                 auth.local_addr().expect("loopback works"),
                 gateway.local_addr().expect("loopback works"),
             );
-            tokio::spawn(serve_auth(auth));
+            tokio::spawn(serve_auth(auth, manner));
             tokio::spawn(serve_gateway(gateway, manner, Arc::clone(&posts)));
             addresses
         });
@@ -92,10 +99,13 @@ async fn bind() -> TcpListener {
 }
 
 /// Registers anybody and gives everybody a token of its own.
-async fn serve_auth(listener: TcpListener) {
+async fn serve_auth(listener: TcpListener, manner: Manner) {
     let count = Arc::new(AtomicU32::new(0));
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve_http(stream, Arc::clone(&count)));
+        match manner {
+            Manner::Hostile(attack) if attack.is_on_auth() => tokio::spawn(attack::over_http(stream, attack)),
+            _ => tokio::spawn(serve_http(stream, Arc::clone(&count))),
+        };
     }
 }
 
@@ -167,6 +177,9 @@ fn subprotocol(
 }
 
 async fn serve_socket(stream: TcpStream, manner: Manner, posts: &AtomicU32) {
+    if let Manner::Hostile(attack) = manner {
+        return attack::over_websocket(stream, attack).await;
+    }
     let Ok(mut socket) = accept_hdr_async(stream, subprotocol).await else {
         return;
     };
@@ -200,7 +213,7 @@ async fn serve_socket(stream: TcpStream, manner: Manner, posts: &AtomicU32) {
 fn answers(request: &Value, manner: Manner) -> Vec<Value> {
     let id = &request["id"];
     match manner {
-        Manner::Silent | Manner::Closes | Manner::CutsOff => Vec::new(),
+        Manner::Silent | Manner::Closes | Manner::CutsOff | Manner::Hostile(_) => Vec::new(),
         Manner::Errors => vec![json!({"re": id, "err": {"code": "internal", "message": "no"}})],
         Manner::SameForAll | Manner::OneByOne if request["op"] == "message.post" => vec![
             json!({"re": id, "ack": {"thread_id": ONE_ID, "seq": 1}}),
