@@ -9,7 +9,9 @@ use crate::codec::Slot;
 use crate::profile::Action;
 use crate::socket::{Attempt, Request, Socket};
 
-/// Posts of each user whose replies take long, all at once.
+/// Users who take part, at most: few are enough to take all places, and the others are served meanwhile.
+const USERS: u32 = 12;
+/// Posts of each of them whose replies take long, all at once.
 const PATIENT: u32 = 14;
 /// Those of them that every second user of a tenant cancels at once.
 const CANCELLED: usize = 3;
@@ -28,6 +30,9 @@ impl VirtualUser {
         let (Some(socket), Some(thread)) = (self.main.socket(), self.long_thread()) else {
             return;
         };
+        if self.person.user.0 >= USERS {
+            return;
+        }
         let mut patient = Vec::new();
         for _ in 0..PATIENT {
             patient.extend(self.begin_post(&socket, &thread));
