@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{At, Conn, Fingerprint, Interval, Op, Replica, Room, Round, Serial, Session, Tenant, User};
 
+/// Most users of a run: a canary names its owner in 20 bits. A header that claims more is not believed.
+pub const USERS_MAX: u32 = 1 << 20;
+
 /// What a reader must know before the first fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunHeader {
@@ -19,7 +22,7 @@ pub struct RunHeader {
     pub started_unix_ms: u64,
     /// Name of the target profile.
     pub target: String,
-    /// Users that the plan asked for.
+    /// Users that the plan asked for, at most [`USERS_MAX`].
     pub users: u32,
     /// Tenants.
     pub tenants: u32,

@@ -35,7 +35,7 @@ pub use event::{Event, Fact};
 pub use facts::{
     Account, Audience, AuditRow, BoundaryKind, ChannelKind, Check, CloseCause, Identified, Inbound, Invoked,
     Outcome, Part, PoolFigures, Probe, ProbeResult, Role, RoomIssued, RunHeader, Source, Step, ThreadIssued,
-    Token, TokenKind,
+    Token, TokenKind, USERS_MAX,
 };
 pub use ids::{
     At, Conn, Fingerprint, Interval, Op, Place, Replica, Room, Round, Serial, Session, Tenant, User,

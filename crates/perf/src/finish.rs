@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::{At, Interval, PoolFigures, Role, Round, User};
+use history::{At, Interval, PoolFigures, Role, Round, USERS_MAX, User};
 use rustc_hash::FxHashMap;
 
 use crate::database::Database;
@@ -22,7 +22,7 @@ impl Performance {
         let measured = measured(&mut meter);
         let header = meter.header.take();
         let rounds_planned = header.as_ref().map(|header| header.rounds);
-        let users_planned = header.as_ref().map(|header| header.users);
+        let users_planned = header.as_ref().map(|header| header.users.min(USERS_MAX));
         let (connections, connect_us, slowest_connect) = meter.connections.finish();
         let pools = in_order(meter.pools);
         let (stages, total_us) = stages(meter.stages);

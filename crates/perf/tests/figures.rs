@@ -344,3 +344,9 @@ fn an_op_meant_for_later_than_it_began_counts_from_its_begin() {
     events.push(completed(1, 600, Outcome::Ok));
     assert_eq!(measure(&events).latency_us.unwrap().max, 100_000);
 }
+
+#[test]
+fn more_users_than_there_can_be_are_not_listed() {
+    let performance = measure(&[header(u32::MAX, 1, &["performance"])]);
+    assert_eq!(performance.users_planned, Some(history::USERS_MAX));
+}

@@ -20,7 +20,7 @@ pub use phase::{Phase, PhaseKind};
 pub use steps::{Mix, Step, Steps};
 
 /// Most users of a run: a canary carries its owner in 20 bits.
-pub const MAX_USERS: u32 = 1 << 20;
+pub const MAX_USERS: u32 = history::USERS_MAX;
 
 /// What a plan is made from.
 #[derive(Clone, Debug, PartialEq)]

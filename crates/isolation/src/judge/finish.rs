@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use history::{Check, Role};
+use history::{Check, Role, USERS_MAX};
 
 use crate::judgement::{LostAck, LostAcks, PoolHygiene, Residue, Situation, index};
 use crate::limits::{LOST_NAMED_MAX, NAMED_IN_REASON_MAX};
@@ -93,6 +93,12 @@ fn problems(case: &Case<'_>) -> Vec<String> {
         problems.push(format!(
             "the header is of run {}, the judge of run {}",
             header.run, case.run
+        ));
+    }
+    if let Some(header) = case.header.filter(|header| header.users > USERS_MAX) {
+        problems.push(format!(
+            "the header names {} users, a run has at most {USERS_MAX}",
+            header.users
         ));
     }
     match ledger.ends.iter().next() {

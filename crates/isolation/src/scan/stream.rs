@@ -3,7 +3,8 @@
 use super::scanner::{Hit, Medium, Scanned, Scanner};
 use crate::canary::{Found, LONG_LEN};
 
-/// Most bytes that any layer (three times over) makes of one.
+/// Most bytes that one is dressed in while it is found over the end of a piece: hexadecimal digits three times over, or
+/// escapes once. Escapes within escapes are longer, and are found within one piece alone.
 const EXPANSION_MAX: usize = 8;
 /// Bytes of the past that a stream keeps: a canary less its last character, times the encoding's expansion.
 const CARRY_MAX: usize = (LONG_LEN - 1) * EXPANSION_MAX;

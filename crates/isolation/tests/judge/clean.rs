@@ -54,3 +54,17 @@ fn a_history_of_nothing_is_unknown_for_every_check() {
         assert_eq!(judgement.verdict(check).bound, None);
     }
 }
+
+#[test]
+fn more_users_than_there_can_be_are_not_looked_for() {
+    let mut story = Story::clean();
+    story.header(|header| header.users = u32::MAX);
+    let judgement = story.judge();
+    assert_eq!(judgement.overall(), State::Unknown);
+    let told = "the header names 4294967295 users, a run has at most 1048576";
+    assert!(
+        judgement.problems.iter().any(|problem| problem == told),
+        "{:?}",
+        judgement.problems
+    );
+}
