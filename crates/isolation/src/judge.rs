@@ -54,7 +54,7 @@ pub struct Judge {
     scanner: Scanner,
     ledger: Ledger,
     sightings: Sightings,
-    connections: FxHashMap<Conn, Connection>,
+    connections: FxHashMap<Conn, Box<Connection>>,
     /// Attempts that are not completed.
     attempts: FxHashMap<Op, Conn>,
     in_flight: BTreeMap<Replica, Ticks>,
@@ -148,7 +148,9 @@ impl Judge {
     }
 
     fn connection(&mut self, conn: Conn) -> &mut Connection {
-        self.connections.entry(conn).or_insert_with(Connection::new)
+        self.connections
+            .entry(conn)
+            .or_insert_with(|| Box::new(Connection::new()))
     }
 
     /// Notes whose a connection is, and judges what it received before that was known.

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use history::{At, Conn, Fact, Round, Session};
+use tokio::sync::Semaphore;
 
 use crate::alarm::Alarm;
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::limits::Limits;
+use crate::limits::{CONNECTS_AT_ONCE, Limits};
 use crate::plan::{Phase, Plan};
 use crate::profile::Profile;
 use crate::recorder::Recorder;
@@ -32,6 +33,8 @@ pub(crate) struct Worker {
     /// Of all its connections.
     pub(crate) backlog: Rc<Backlog>,
     recorder: RefCell<Recorder>,
+    /// Whoever connects has a turn.
+    pub(crate) connects: Semaphore,
     phase: Cell<(u16, Round)>,
     conns: Cell<u32>,
     sessions: Cell<u32>,
@@ -91,6 +94,7 @@ impl Worker {
             alarm,
             backlog: Rc::default(),
             recorder: RefCell::new(recorder),
+            connects: Semaphore::new(CONNECTS_AT_ONCE),
             phase: Cell::default(),
             conns: Cell::default(),
             sessions: Cell::default(),

@@ -216,6 +216,10 @@ impl Connection {
             answered: false,
             completed: false,
         };
+        if self.attempts.capacity() == 0 {
+            // most connections have one at a time
+            self.attempts.reserve_exact(1);
+        }
         match self.place(invoked.op) {
             Ok(at) => self.attempts[at] = attempt,
             Err(at) => self.attempts.insert(at, attempt),
@@ -240,6 +244,7 @@ impl Connection {
             (first.phase, first.round) = (phase, round);
             return 0;
         }
+        self.units.reserve_exact(1);
         self.units.push(Unit {
             phase,
             round,

@@ -2,17 +2,18 @@
 //!
 //! All of these looks but one hold the marker's first letter, in one case or the other: the plain ones do,
 //! and the marker was chosen so that its base64 does at each alignment. The letter is rare, and so one search
-//! for a letter finds them all. What it does not find, hexadecimal digits, is one more needle: without the
+//! for a letter in either case finds them all. What it does not find, hexadecimal digits, is one more needle: without the
 //! first letter the marker's digits have no letters in them, and so no case. (One loop that looks for both
 //! was slower than two.)
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
+use memchr::memchr2_iter;
 use memchr::memmem::Finder;
 
 use crate::canary::{MARKER, MARKER_LEN};
 
-use super::rare;
 use super::split::separator_after;
 
 /// Characters of a base64 needle: those that hold nothing but bits of the marker.
@@ -80,17 +81,25 @@ impl Base64Needle {
     }
 }
 
+/// Bytes in which one search follows the other: few enough to be at hand the second time.
+const BLOCK_LEN: usize = 64 * 1024;
+
 /// Puts all places where a needle begins into `found`, in order.
 pub(super) fn find(bytes: &[u8], found: &mut Vec<(usize, Needle)>) {
     found.clear();
-    rare::each(
-        bytes,
-        |byte| byte | 0x20 == MARKER[0],
-        |at| found.extend(around(bytes, at)),
-    );
-    let lettered = found.len();
-    found.extend(digits(bytes).map(|at| (at, Needle::Hex)));
-    if lettered < found.len() {
+    let mut sorted = true;
+    for from in (0..bytes.len()).step_by(BLOCK_LEN) {
+        let to = bytes.len().min(from + BLOCK_LEN);
+        for at in memchr2_iter(MARKER[0], MARKER[0].to_ascii_uppercase(), &bytes[from..to]) {
+            if may_be_needle(bytes, from + at) {
+                found.extend(around(bytes, from + at));
+            }
+        }
+        let lettered = found.len();
+        found.extend(digits(bytes, from..to).map(|at| (at, Needle::Hex)));
+        sorted &= lettered == found.len();
+    }
+    if !sorted {
         found.sort_by_key(|(at, _)| *at);
     }
 }
@@ -104,17 +113,17 @@ pub fn holds_needle(bytes: &[u8]) -> bool {
     !found.is_empty()
 }
 
-/// Where the marker's hexadecimal digits begin.
-fn digits(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    let starts = HEX.find_iter(bytes).filter_map(|at| at.checked_sub(2));
+/// Where the marker's hexadecimal digits begin, those of its first letter apart, which stand before `range`'s places.
+fn digits(bytes: &[u8], range: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+    let end = bytes.len().min(range.end + HEX.needle().len() - 1);
+    let starts = HEX
+        .find_iter(&bytes[range.start..end])
+        .filter_map(move |at| (range.start + at).checked_sub(2));
     starts.filter(|at| bytes[*at..at + 2].eq_ignore_ascii_case(b"7a"))
 }
 
 /// The needle that the letter at `at` is part of, and where it begins.
 fn around(bytes: &[u8], at: usize) -> Option<(usize, Needle)> {
-    if !may_be_needle(bytes, at) {
-        return None;
-    }
     let rest = &bytes[at..];
     if rest
         .get(..MARKER_LEN)
@@ -137,6 +146,7 @@ fn around(bytes: &[u8], at: usize) -> Option<(usize, Needle)> {
 }
 
 /// Whether a needle could have the letter's neighbours: a look that saves most of the others.
+#[inline]
 fn may_be_needle(bytes: &[u8], at: usize) -> bool {
     let before = at.checked_sub(1).map(|before| bytes[before]);
     let after = bytes.get(at + 1);
@@ -177,8 +187,8 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-    use super::{BASE64, BASE64_LEN, HEX};
-    use crate::canary::MARKER;
+    use super::{BASE64, BASE64_LEN, BLOCK_LEN, HEX, Needle, find};
+    use crate::canary::{MARKER, MARKER_LEN};
 
     const ANCHORS: [u8; 2] = [MARKER[0], MARKER[0].to_ascii_uppercase()];
 
@@ -196,6 +206,28 @@ mod tests {
                 text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
                 "{needle:?}"
             );
+        }
+    }
+
+    /// Wherever a needle stands, the seams of the blocks included, it is found, and in order.
+    #[test]
+    fn seams_hide_nothing() {
+        let mut found = Vec::new();
+        let hex: String = MARKER.iter().map(|byte| format!("{byte:02X}")).collect();
+        for seam in [BLOCK_LEN, 2 * BLOCK_LEN] {
+            for at in seam - 2 * MARKER_LEN - 1..=seam + 1 {
+                let mut bytes = vec![b' '; 3 * BLOCK_LEN];
+                bytes[at..at + hex.len()].copy_from_slice(hex.as_bytes());
+                bytes[at + 40..at + 40 + MARKER_LEN].copy_from_slice(MARKER);
+                bytes[5..5 + BASE64_LEN].copy_from_slice(BASE64[1].text);
+                find(&bytes, &mut found);
+                let expect = [
+                    (5, Needle::Base64 { phase: 2 }),
+                    (at, Needle::Hex),
+                    (at + 40, Needle::Plain),
+                ];
+                assert_eq!(found, expect);
+            }
         }
     }
 

@@ -84,6 +84,8 @@ impl Socket {
             session,
             replica,
         };
+        // the turns are never closed; an error would be no reason not to connect
+        let _turn = worker.connects.acquire().await;
         let began = worker.clock.now();
         let limit = worker.limits.connect;
         let upgraded = match tokio::time::timeout(limit, upgrade(worker, &knock)).await {

@@ -124,6 +124,10 @@ impl Ledger {
     }
 
     pub(crate) fn begin(&mut self, open: Open) {
+        if self.open.capacity() == 0 {
+            // most users have one at a time
+            self.open.reserve_exact(1);
+        }
         self.open.push(open);
     }
 
