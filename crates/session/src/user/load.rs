@@ -17,6 +17,8 @@ use crate::plan::{Plan, Step};
 use crate::profile::Action;
 use crate::socket::{Request, Socket};
 
+/// Users who cancel, at most: few are enough to be at it at once.
+const CANCELLERS: u32 = 48;
 /// Replies that a user tries to cancel until one is cancelled in the middle.
 const CANCEL_TRIES: u32 = 32;
 /// Replies that it cancels before they have begun.
@@ -145,10 +147,13 @@ impl VirtualUser {
         }
     }
 
-    /// Every second user of a tenant cancels replies of its own, in the middle and before they have begun; the others have
-    /// theirs go on meanwhile, and then change places.
+    /// Of the first [`CANCELLERS`], every second of a tenant cancels replies of its own, in the middle and before they have
+    /// begun; the others have theirs go on meanwhile, and then change places.
     pub(super) async fn cancel(&self) {
         let Some(socket) = self.main.socket() else { return };
+        if self.person.user.0 >= CANCELLERS {
+            return;
+        }
         let Some(title) = self.mint(Audience::Owner, Datum::Title) else {
             return;
         };
