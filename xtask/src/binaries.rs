@@ -18,7 +18,7 @@ use crate::workspace;
 pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
 
 /// A leak that can be planted.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mutant {
     pub(crate) name: String,
     /// Letters of the checks that must catch it.

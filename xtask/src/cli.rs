@@ -229,6 +229,10 @@ pub(crate) struct DrillArgs {
     #[arg(long = "check", value_name = "LETTER", value_parser = parse_check)]
     pub(crate) checks: Vec<char>,
 
+    /// Of those, one for each check: the first that it is expected to catch
+    #[arg(long)]
+    pub(crate) one_per_check: bool,
+
     /// Runs of each, with fresh seeds
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) seeds: u32,
@@ -238,7 +242,7 @@ pub(crate) struct DrillArgs {
     pub(crate) rate: Option<f64>,
 
     /// Clean runs instead, N of them, with fresh seeds and sizes; one violation is a failure
-    #[arg(long, value_name = "N", conflicts_with_all = ["mutants", "checks", "seeds", "rate"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["mutants", "checks", "one_per_check", "seeds", "rate"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) clean: Option<u32>,
 
     /// Find the smallest rate at which each is caught in 19 of 20 runs, beside the bound that a clean verdict claims
