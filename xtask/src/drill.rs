@@ -28,6 +28,8 @@ use matrix::Matrix;
 
 /// Connections that one run opens at most, its own included.
 const CONNECTIONS: u16 = 100;
+/// Those of the drill itself.
+const OWN_CONNECTIONS: u16 = 4;
 
 /// Runs all that was asked for, then prints the matrix.
 pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
@@ -37,7 +39,9 @@ pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
     let mutants = chosen(known, args).unwrap_or_else(|error| error.exit());
     Binaries::build(Build::Plain, args.offline, &progress, None)?;
     let folder = folder(args)?;
-    let room = CONNECTIONS.saturating_mul(args.jobs());
+    let room = CONNECTIONS
+        .saturating_mul(args.jobs())
+        .saturating_add(OWN_CONNECTIONS);
     let database = Database::start(args.postgres.clone(), args.offline, room).await?;
     let ring = Ring {
         folder: &folder,
