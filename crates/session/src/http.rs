@@ -14,7 +14,7 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use tokio::sync::Semaphore;
 
 use crate::codec::{Slot, Values};
-use crate::limits::{BODY_LIMIT_BYTES, BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE};
+use crate::limits::{BODY_LIMIT_BYTES, BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE, HTTP_IDLE};
 use crate::pointer::pick;
 use crate::profile::{Exchange, Verb};
 use crate::socket::header_lines;
@@ -97,6 +97,7 @@ impl Http {
             .timeout(worker.limits.op)
             .tcp_nodelay(true)
             .pool_max_idle_per_host(HTTP_AT_ONCE)
+            .pool_idle_timeout(HTTP_IDLE)
             .build()?;
         Ok(Self {
             worker: Rc::clone(worker),

@@ -62,6 +62,8 @@ impl Tokens {
         let http = reqwest::Client::builder()
             .timeout(JWKS_FETCH_TIMEOUT)
             .no_proxy()
+            // fetches are rare: a connection kept for the next one would be closed by then, or just then
+            .pool_max_idle_per_host(0)
             .build()?;
         Ok(Self {
             trust,

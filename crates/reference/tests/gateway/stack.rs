@@ -89,6 +89,12 @@ impl Process {
     }
 }
 
+/// A connection that idles may be closed just when the next request is sent over it.
+fn one_request_a_connection() -> reqwest::Client {
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0);
+    client.build().expect("it has no settings that could be wrong")
+}
+
 async fn start_auth(cluster: &Cluster, arguments: &[&str], folder: &Path) -> Process {
     let url = cluster.url("auth");
     Process::start(env!("CARGO_BIN_EXE_auth"), arguments, Some(&url), folder).await
@@ -209,7 +215,7 @@ impl Stack {
             auth,
             agent,
             folder,
-            http: reqwest::Client::new(),
+            http: one_request_a_connection(),
         }
     }
 

@@ -187,15 +187,17 @@ impl Link {
                 asked,
                 forced,
             } => {
-                if let Some(process) = known.living.remove(&name) {
-                    process.exit.send_replace(Some(exit));
-                }
                 if forced {
                     known.farewell.forced.push(name.clone());
                 }
+                let ended = known.living.remove(&name);
+                // Before its end: whoever saw the end asks whether it was a death.
                 if !asked {
                     self.deaths
                         .send_modify(|deaths| deaths.push(Death { name, exit }));
+                }
+                if let Some(process) = ended {
+                    process.exit.send_replace(Some(exit));
                 }
             }
             Report::Cleared { id, problem } => {
@@ -225,13 +227,13 @@ impl Link {
         };
         for (name, process) in living {
             let _ = kill_process_group(process.pid, rustix::process::Signal::KILL);
-            process.exit.send_replace(Some(Exit::Unseen));
             self.deaths.send_modify(|deaths| {
                 deaths.push(Death {
                     name,
                     exit: Exit::Unseen,
                 })
             });
+            process.exit.send_replace(Some(Exit::Unseen));
         }
         for leftover in kept.into_values().rev() {
             // If it stays: whoever stops the guard is told that the guard is lost, which is worse.
