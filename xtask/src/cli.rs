@@ -33,6 +33,9 @@ pub(crate) enum Command {
     Drill(DrillArgs),
     /// Say what this machine lacks, and how to get it.
     Doctor(DoctorArgs),
+    /// Target profiles: how to drive a service of one's own.
+    #[command(subcommand)]
+    Target(TargetCommand),
     /// Everything that must hold before a change lands.
     Ci(CiArgs),
     /// Check the rules of the house: crate directions, file lengths, docs.
@@ -315,6 +318,21 @@ pub(crate) struct DoctorArgs {
     /// Users that a run is meant to have: some limits depend on it
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
     pub(crate) users: u32,
+}
+
+/// `target`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TargetCommand {
+    /// List the built-in profiles.
+    List,
+    /// Print a built-in profile, to begin one's own from.
+    Show {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Print the JSON Schema of profiles, for editors.
+    Schema,
 }
 
 /// `ci`.

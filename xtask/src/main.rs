@@ -25,6 +25,7 @@ mod run_dir;
 mod screen;
 mod settings;
 mod stack;
+mod target;
 mod tidy;
 mod trial;
 mod vigil;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Judge(args) => judge::run(&args),
         Command::Bench(args) => block_on(bench::run(&args)),
         Command::Doctor(args) => block_on(doctor::run(&args)),
+        Command::Target(command) => target::run(&command),
         Command::Ci(args) => ci::run(&args),
         Command::Tidy => tidy::run(),
         Command::Guard => return services::guard::run(),

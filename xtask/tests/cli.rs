@@ -40,6 +40,24 @@ fn check(arguments: &[&str], code: i32, said: &[&str]) {
 }
 
 #[test]
+fn profiles_and_their_schema_are_printed() {
+    let said = |arguments: &[&str]| {
+        let output = xtask(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(said(&["target", "list"]).starts_with("reference "));
+    assert!(said(&["target", "show", "reference"]).contains("[[dialect]]"));
+    let schema: serde_json::Value = serde_json::from_str(&said(&["target", "schema"])).unwrap();
+    assert_eq!(schema["type"], "object");
+    check(
+        &["target", "show", "referense"],
+        2,
+        &["no built-in profile `referense`; there is reference"],
+    );
+}
+
+#[test]
 fn bad_usage_is_said_and_exits_2() {
     check(
         &["e2e", "--frobnicate"],

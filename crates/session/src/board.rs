@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use history::{Room, User};
 
+use crate::codec::Values;
 use crate::plan::Plan;
 
 /// Ids of all users, threads and rooms, as far as the service has issued them.
@@ -30,16 +31,12 @@ pub(crate) struct UserEntry {
 }
 
 /// An account, as the service made it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     /// The service's id of the user.
     pub(crate) user_id: String,
-    /// The service's id of the tenant.
-    pub(crate) tenant_id: String,
-    /// The e-mail that it registered with.
-    pub(crate) email: String,
-    /// Its password.
-    pub(crate) password: String,
+    /// All that its user logs in with: e-mail, password and the like, and what the service said of it.
+    pub(crate) known: Values,
 }
 
 impl Board {

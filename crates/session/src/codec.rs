@@ -4,14 +4,19 @@
 //! message or three, so one feed yields any number of [`Item`]s; what answers a heartbeat comes back as bytes to send.
 
 mod chat;
+mod json;
+mod slot;
 mod template;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use history::Step;
 
 pub use chat::{Chat, Envelope};
-pub use template::{Missing, Slot, Template, TemplateError, Values};
+pub use json::{Condition, Heartbeat, Json, Kind, Meaning, Rule, Rules};
+pub use slot::Slot;
+pub use template::{Missing, Template, TemplateError, Values};
 
 /// One protocol message.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,9 +53,9 @@ pub enum Item<'a> {
 
 /// A protocol's framing, for one connection.
 pub trait Codec {
-    /// Takes one WebSocket message. Yields the protocol messages that are complete with it, in order; bytes that
-    /// have to be sent back (an answer to a heartbeat) are put to the end of `back`.
-    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<u8>) -> Vec<Item<'a>>;
+    /// Takes one WebSocket message. Yields the protocol messages that are complete with it, in order; messages that
+    /// have to be sent back (an answer to a heartbeat, which may be empty) are put to the end of `back`.
+    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Vec<u8>>) -> Vec<Item<'a>>;
 
     /// The bytes of a request: `frame` with `values` put in, quoted as the protocol wants.
     ///
@@ -62,18 +67,21 @@ pub trait Codec {
 
 /// The codecs that there are.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// JSON objects, one a message.
+    /// JSON objects, one a message, in the envelopes of the reference service.
     Chat(Envelope),
+    /// JSON, one text a message, told apart by rules.
+    Json(Arc<Rules>),
 }
 
 impl Framing {
     /// A codec for a new connection.
     #[must_use]
-    pub fn codec(self) -> Box<dyn Codec> {
+    pub fn codec(&self) -> Box<dyn Codec> {
         match self {
-            Self::Chat(envelope) => Box::new(Chat::new(envelope)),
+            Self::Chat(envelope) => Box::new(Chat::new(*envelope)),
+            Self::Json(rules) => Box::new(Json::new(Arc::clone(rules))),
         }
     }
 }

@@ -9,11 +9,12 @@ use history::{
     At, ChannelKind, CloseCause, Conn, Fact, Inbound, Interval, Invoked, Op, Outcome, Part, Replica, Role,
     Session, Source, Step, User,
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode, redirect};
 use tokio::sync::Semaphore;
 
-use crate::codec::{Slot, Values};
+use crate::codec::{Missing, Slot, Values};
 use crate::limits::{BODY_LIMIT_BYTES, BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE, HTTP_IDLE};
 use crate::pointer::pick;
 use crate::profile::{Exchange, Verb};
@@ -204,21 +205,29 @@ impl Http {
             verb,
             path,
             body,
+            headers,
             bearer,
             ..
         } = call.exchange;
+        let told = |missing: Missing| missing.to_string();
         let target = &self.worker.target;
         let base = line
             .stranger
             .map_or(&target.auth, |stranger| &target.strangers[stranger].auth);
-        let url = format!("{base}{path}");
+        let url = format!(
+            "{base}{}",
+            path.text(&call.values, percent_encoded).map_err(told)?
+        );
         let mut request = match verb {
             Verb::Get => self.client.get(url),
             Verb::Post => self.client.post(url),
         };
         if let Some(body) = body {
-            let body = body.json(&call.values).map_err(|missing| missing.to_string())?;
+            let body = body.json(&call.values).map_err(told)?;
             request = request.header("content-type", "application/json").body(body);
+        }
+        for (name, value) in headers {
+            request = request.header(name, value.text(&call.values, str::to_owned).map_err(told)?);
         }
         if let (true, Some(token)) = (bearer, call.bearer) {
             request = request.bearer_auth(token);
@@ -330,7 +339,8 @@ impl Http {
         self.worker.record_at(at, Fact::Inbound(inbound));
     }
 
-    fn not_made(&self, reason: String) -> HttpAnswer {
+    /// The answer to what could not be asked.
+    pub(crate) fn not_made(&self, reason: String) -> HttpAnswer {
         let now = self.worker.clock.now();
         let during = Interval { from: now, to: now };
         HttpAnswer {
@@ -341,6 +351,16 @@ impl Http {
             retry_after: None,
         }
     }
+}
+
+/// A value as it goes into a path or a query (RFC 3986, section 2.3).
+pub(crate) fn percent_encoded(value: &str) -> String {
+    const TAKEN: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(value, TAKEN).to_string()
 }
 
 /// How long to wait before asking again, if the answer is that the service is too busy (RFC 9110, section 10.2.3, in seconds).

@@ -8,15 +8,21 @@ use serde_json::value::RawValue;
 
 /// The value at `pointer`, as text: a string's content, or the JSON of anything else. `None` if nothing or null is there.
 pub(crate) fn pick(json: &str, pointer: &str) -> Option<String> {
+    let here = find(json, pointer)?;
+    if here.starts_with('"') {
+        return serde_json::from_str(here).ok();
+    }
+    (here != "null").then(|| here.to_owned())
+}
+
+/// The value at `pointer`, as the JSON that it is. `None` if nothing is there.
+pub(crate) fn find<'a>(json: &'a str, pointer: &str) -> Option<&'a str> {
     let mut here: &str = json;
     for token in pointer.split('/').skip(1) {
         let token = token.replace("~1", "/").replace("~0", "~");
         here = step(here, &token)?.get();
     }
-    if here.starts_with('"') {
-        return serde_json::from_str(here).ok();
-    }
-    (here != "null").then(|| here.to_owned())
+    Some(here)
 }
 
 fn step<'a>(json: &'a str, token: &str) -> Option<&'a RawValue> {

@@ -142,11 +142,13 @@ impl VirtualUser {
 
     /// Control, attack, control: the second control shows that the attack's answer would have come by then.
     async fn ask(&self, socket: &Rc<Socket>, ask: Ask) {
-        let tried = self.asked(socket, ask).await;
-        self.tried(tried);
+        if let Some(tried) = self.asked(socket, ask).await {
+            self.tried(tried);
+        }
     }
 
-    async fn asked(&self, socket: &Rc<Socket>, ask: Ask) -> Tried {
+    /// `None` if the target has nothing that could be asked for.
+    async fn asked(&self, socket: &Rc<Socket>, ask: Ask) -> Option<Tried> {
         let Ask {
             check,
             name,
@@ -155,28 +157,37 @@ impl VirtualUser {
             attack,
             betrayed_by,
         } = ask;
+        if !socket.dialect().can(attack.action) || !socket.dialect().can(control.action) {
+            return None;
+        }
         let before = socket.call(control.clone()).await.is_ok();
         let betrayal = betrayed_by.map(|needle| socket.watch(needle));
-        let answer = socket.call(attack.probe()).await;
+        let (answer, made) = match socket.begin(attack.probe()) {
+            Ok(attempt) => (attempt.end().await, true),
+            Err(answer) => (answer, false),
+        };
         let betrayed = betrayal.map(|mut watch| watch.try_recv().is_ok());
         let after = socket.call(control).await.is_ok();
         let holder = socket.holder();
-        Tried {
+        Some(Tried {
             check,
             name,
             victim: Some(victim),
             replica: holder.replica,
             conn: Some(holder.conn),
             controls: (before, after),
-            result: result_of(&answer, betrayed, after),
+            // what was never asked for was not denied
+            result: result_of(&answer, betrayed, after && made),
             detail: detail_of(&answer, betrayed),
             during: answer.during,
-        }
+        })
     }
 
     /// As [`Self::ask`], for something that, if it was accepted all the same, shows in a push that holds `needle`.
     async fn ask_and_await(&self, socket: &Rc<Socket>, ask: Ask, needle: &str) {
-        let tried = self.asked(socket, ask).await;
+        let Some(tried) = self.asked(socket, ask).await else {
+            return;
+        };
         let push = socket.watch(needle);
         self.awaited.borrow_mut().push(Awaited {
             tried,
@@ -188,8 +199,8 @@ impl VirtualUser {
     /// Does what would be pushed to those who should have been denied.
     pub(crate) async fn provoke(&self) {
         let Some(socket) = self.main.socket() else { return };
-        if let Some(thread) = self.first_thread() {
-            self.post(&socket, Some(&thread), None).await;
+        if let Ok(thread) = self.thread_to_post_into(&socket) {
+            self.post(&socket, thread.as_deref(), None).await;
         }
         if self.person.room.is_some() {
             self.post_with_note(&socket).await;

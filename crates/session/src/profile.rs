@@ -2,10 +2,16 @@
 //!
 //! The harness owns scenario and phases and speaks in [`Action`]s. A profile says which frames an action is, where in
 //! an answer an id stands, and what an action does to rights. Nothing outside a profile and its codec knows a target.
+//!
+//! Profiles are read from TOML ([`TargetFile`]), the reference service's too.
 
+mod accounts;
 mod action;
+mod capability;
+mod file;
 mod http;
 mod reference;
+mod service;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,24 +20,34 @@ use history::{Audience, Check};
 
 use crate::codec::{Framing, Slot, Template};
 
-pub use action::{Action, Effect};
+pub use accounts::{Accounts, Algorithm, Listed, Signing};
+pub use action::Action;
+pub use capability::Capability;
+pub use file::{Mistake, ProfileError, TargetFile, schema};
 pub use http::{Exchange, HttpPaths, Verb};
+pub use service::{Reach, Ready, Service};
 
 /// A target.
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// Its name in reports.
     pub name: String,
+    /// Where its users come from.
+    pub accounts: Accounts,
     /// How users register and log in.
     pub http: HttpPaths,
     /// How users speak once they are connected; the first is the current one.
     pub dialects: Vec<Dialect>,
+    /// Whether it keeps tenants apart. Where it does not, every user is a tenant of its own.
+    pub tenants: bool,
     /// How long the target may take to act on a log-out, a revocation or an expiry.
     pub revocation_grace: Duration,
     /// Who may see a user's service-made ids and e-mail.
     pub identity_audience: Audience,
     /// Whether inbound channels are text, so that undecodable bytes are no evidence of anything.
     pub text_channels: bool,
+    /// What the target does not have, in the profile's words, with the reason.
+    pub absent: Vec<(String, String)>,
     /// Checks that the target cannot have, with the reason.
     pub not_applicable: Vec<(Check, String)>,
     /// Situations that have to occur, as the target's operator ports name them, and the checks that need them.
@@ -53,16 +69,14 @@ pub struct AuditSource {
 pub struct Dialect {
     /// The subprotocol that the upgrade asks for; `None` asks for none.
     pub subprotocol: Option<String>,
-    /// Path of the upgrade.
-    pub path: String,
-    /// Header that carries the access token on the upgrade, and what stands before the token in it.
-    pub credentials: (String, String),
+    /// Path of the upgrade, with its query; values in it are percent-encoded.
+    pub path: Template,
+    /// Headers of the upgrade. One whose value is not there, the token of somebody who has none, is left out.
+    pub headers: Vec<(String, Template)>,
     /// How messages are framed.
     pub framing: Framing,
-    /// A frame that the client sends first.
-    pub hello: Option<Template>,
-    /// The event that the service greets with, and what stands in it.
-    pub greeting: Option<Greeting>,
+    /// What is said after the upgrade, before anything else.
+    pub handshake: Vec<HandshakeStep>,
     /// What the actions are.
     pub ops: BTreeMap<Action, OpShape>,
 }
@@ -73,9 +87,41 @@ impl Dialect {
     pub fn can(&self, action: Action) -> bool {
         self.ops.contains_key(&action)
     }
+
+    /// Whether the handshake, not the upgrade, says who one is, so that everybody is let in at first.
+    #[must_use]
+    pub fn admits_by_handshake(&self) -> bool {
+        let proves =
+            |template: &Template| template.takes(Slot::AccessToken) || template.takes(Slot::Password);
+        let sent = self.handshake.iter().filter_map(|step| step.send.as_ref());
+        sent.clone().any(proves)
+    }
+
+    /// What one asks to see whether one is served at all: an op that takes nothing.
+    #[must_use]
+    pub fn proof(&self) -> Option<Action> {
+        let simple = [
+            Action::WhoAmI,
+            Action::ListThreads,
+            Action::ListRooms,
+            Action::Snapshot,
+        ];
+        simple.into_iter().find(|action| self.can(*action))
+    }
 }
 
-/// The service's first words.
+/// A step of what is said after the upgrade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandshakeStep {
+    /// What the client sends; `None` if the service speaks first.
+    pub send: Option<Template>,
+    /// The event that has to come before the next step; `None` if nothing is waited for.
+    pub expect: Option<Greeting>,
+    /// Kind of the event that says instead that one is not let in.
+    pub refusal: Option<String>,
+}
+
+/// What the service says in a handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
     /// Kind of the event.
@@ -93,6 +139,6 @@ pub struct OpShape {
     pub holds: Vec<(Slot, String)>,
     /// Whether its acknowledgement promises that the content is stored.
     pub stores: bool,
-    /// What it does to rights.
-    pub effect: Option<Effect>,
+    /// Whether its answer holds content of the request, so that it can be told whose answer it is.
+    pub derives: bool,
 }

@@ -1,4 +1,4 @@
-//! One WebSocket connection: opened with a bearer token, asked, listened to until its end, closed.
+//! One WebSocket connection: opened as the dialect wants it, asked, listened to until its end, closed.
 
 mod attempt;
 #[cfg(test)]
@@ -29,7 +29,7 @@ use crate::profile::{Action, Dialect};
 use crate::worker::Worker;
 
 pub(crate) use attempt::Attempt;
-pub(crate) use connect::{Knock, Refusal, header_lines};
+pub(crate) use connect::{Knock, Refusal, Welcome, header_lines};
 use ledger::Ledger;
 pub(crate) use ledger::{Answer, Change, Holder};
 use patience::Patience;
@@ -64,9 +64,14 @@ pub(crate) struct Socket {
     waker: RefCell<Waker>,
     /// When the reader will look for attempts whose time is up; `None` if it has to be told to.
     alarm: Cell<Option<At>>,
-    /// What stood in the greeting, once it has come.
-    greeting: RefCell<Option<Values>>,
-    greeted: RefCell<Option<oneshot::Sender<()>>>,
+    /// What stood in the greetings of the handshake.
+    greeting: RefCell<Values>,
+    /// Steps of the handshake up to the last whose greeting has come, that one included.
+    heard: Cell<usize>,
+    /// The service has said that one is not let in.
+    turned_away: Cell<bool>,
+    /// Told of a greeting or a refusal.
+    told: RefCell<Option<oneshot::Sender<()>>>,
     /// Highest position of an event that a resume can replay.
     cursor: Cell<u64>,
     last_inbound: Cell<At>,
@@ -174,11 +179,12 @@ impl Socket {
 
     /// What resumes this connection after its end, if the greeting said.
     pub(crate) fn resume_token(&self) -> Option<String> {
-        self.greeting
-            .borrow()
-            .as_ref()?
-            .get(Slot::Resume)
-            .map(str::to_owned)
+        self.greeting.borrow().get(Slot::Resume).map(str::to_owned)
+    }
+
+    /// Whether the service has said in the handshake that one is not let in.
+    pub(crate) fn is_turned_away(&self) -> bool {
+        self.turned_away.get()
     }
 
     pub(crate) fn cursor(&self) -> u64 {
@@ -270,6 +276,8 @@ impl Socket {
     }
 
     fn closed(&self, cause: CloseCause, code: Option<u16>) {
+        // nothing that somebody waits for will come
+        self.told.borrow_mut().take();
         let at = self.worker.clock.now();
         let conn = self.holder.conn;
         self.worker.record_at(at, Fact::Closed { conn, cause, code });
@@ -299,8 +307,8 @@ impl Socket {
     }
 
     /// Sends what a codec wants sent, an answer to a heartbeat say.
-    fn send_back(&self, bytes: Vec<u8>) {
-        self.send(match String::from_utf8(bytes) {
+    fn send_back(&self, message: Vec<u8>) {
+        self.send(match String::from_utf8(message) {
             Ok(text) => Message::text(text),
             Err(error) => Message::Binary(Bytes::from(error.into_bytes())),
         });

@@ -61,7 +61,7 @@ pub(crate) fn run(order: &Order) -> Result<Done> {
     let (mut judge, mut meter) = (Judge::new(RUN), Meter::new());
     let copy = BufWriter::new(File::create(order.folder.join("copy.events"))?);
     let mut writer = SegmentWriter::new(copy, RUN, 1, HISTORY_LIMIT_BYTES);
-    let framing = order.frame.profile()?.dialects[0].framing;
+    let framing = order.frame.profile()?.dialects[0].framing.clone();
     let (mut codec, mut back) = (framing.codec(), Vec::new());
     Ok(Done {
         encode: encode(order.frame)?,

@@ -8,7 +8,7 @@ use history::Audience;
 use isolation::canary::{BLOCK_LEN, LONG_LEN};
 use serde::{Deserialize, Serialize};
 use session::codec::{Envelope, Framing, Slot, Template};
-use session::profile::{Action, Dialect, Exchange, HttpPaths, OpShape, Profile, Verb};
+use session::profile::{Accounts, Action, Dialect, Exchange, HttpPaths, OpShape, Profile, Verb};
 
 /// The phase that is measured is the third, and the numbers of its requests begin above this.
 const FIRST_ID: u64 = 200_001;
@@ -46,11 +46,14 @@ impl Frame {
     pub(crate) fn profile(self) -> Result<Profile> {
         Ok(Profile {
             name: "echo".to_owned(),
+            accounts: Accounts::Register { max: None },
             http: http()?,
             dialects: vec![self.dialect()?],
+            tenants: true,
             revocation_grace: Duration::ZERO,
             identity_audience: Audience::Owner,
             text_channels: true,
+            absent: Vec::new(),
             not_applicable: Vec::new(),
             situations: Vec::new(),
             audit: None,
@@ -63,16 +66,18 @@ impl Frame {
                 frame: Template::parse(frame)?,
                 holds: Vec::new(),
                 stores,
-                effect: None,
+                derives: stores,
             })
         };
         Ok(Dialect {
             subprotocol: None,
-            path: "/".to_owned(),
-            credentials: ("Authorization".to_owned(), "Bearer ".to_owned()),
+            path: Template::parse("/")?,
+            headers: vec![(
+                "Authorization".to_owned(),
+                Template::parse("Bearer ${access-token}")?,
+            )],
             framing: Framing::Chat(Envelope::ByMember),
-            hello: None,
-            greeting: None,
+            handshake: Vec::new(),
             ops: BTreeMap::from([
                 (Action::WhoAmI, op(r#"{"re":${id},"ok":{}}"#, false)?),
                 (Action::Post, op(self.template(), true)?),
@@ -84,32 +89,30 @@ impl Frame {
 /// Accounts and tokens are what one sends.
 fn http() -> Result<HttpPaths> {
     Ok(HttpPaths {
-        register: exchange(
+        register: Some(exchange(
             r#"{"user_id":${email},"tenant_id":${tenant-slug}}"#,
             &[(Slot::User, "/user_id"), (Slot::Tenant, "/tenant_id")],
-        )?,
-        login: exchange(
+        )?),
+        login: Some(exchange(
             r#"{"access_token":${password},"refresh_token":${email}}"#,
             &[
                 (Slot::AccessToken, "/access_token"),
                 (Slot::RefreshToken, "/refresh_token"),
             ],
-        )?,
-        login_short: None,
-        me: Exchange {
+        )?),
+        me: Some(Exchange {
             bearer: true,
             ..exchange("{}", &[])?
-        },
-        refresh: None,
-        logout: None,
-        key_set: None,
+        }),
+        ..HttpPaths::default()
     })
 }
 
 fn exchange(body: &str, holds: &[(Slot, &str)]) -> Result<Exchange> {
     Ok(Exchange {
         verb: Verb::Post,
-        path: "/".to_owned(),
+        path: Template::parse("/")?,
+        headers: Vec::new(),
         body: Some(Template::parse(body)?),
         bearer: false,
         holds: holds

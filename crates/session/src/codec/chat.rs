@@ -35,7 +35,7 @@ impl Chat {
 }
 
 impl Codec for Chat {
-    fn decode<'a>(&mut self, message: &'a [u8], _back: &mut Vec<u8>) -> Vec<Item<'a>> {
+    fn decode<'a>(&mut self, message: &'a [u8], _back: &mut Vec<Vec<u8>>) -> Vec<Item<'a>> {
         let item = match self.envelope {
             Envelope::ByMember => serde_json::from_slice(message).ok().and_then(by_member),
             Envelope::ByType => serde_json::from_slice(message).ok().and_then(by_type),

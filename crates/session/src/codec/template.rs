@@ -1,96 +1,9 @@
 //! Frames as data: text with slots.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
-/// What can be put into a frame or taken out of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Slot {
-    /// The request id.
-    Id,
-    Thread,
-    Room,
-    User,
-    Tenant,
-    Session,
-    Title,
-    Body,
-    Nonce,
-    Note,
-    Status,
-    /// Another request's id.
-    Request,
-    /// What names an earlier connection.
-    Resume,
-    /// Position after which one reads.
-    After,
-    /// Position of what was written.
-    Position,
-    /// Whether something was done.
-    Done,
-    Email,
-    Password,
-    Name,
-    TenantSlug,
-    TenantKey,
-    AccessToken,
-    RefreshToken,
-    /// Life of an access token, in seconds.
-    LifeS,
-    /// Public keys of access tokens, as JSON.
-    KeySet,
-    /// How long something may wait for its turn, in milliseconds.
-    WaitMs,
-}
-
-impl Slot {
-    const ALL: [(Self, &'static str); 26] = [
-        (Self::Id, "id"),
-        (Self::Thread, "thread"),
-        (Self::Room, "room"),
-        (Self::User, "user"),
-        (Self::Tenant, "tenant"),
-        (Self::Session, "session"),
-        (Self::Title, "title"),
-        (Self::Body, "body"),
-        (Self::Nonce, "nonce"),
-        (Self::Note, "note"),
-        (Self::Status, "status"),
-        (Self::Request, "request"),
-        (Self::Resume, "resume"),
-        (Self::After, "after"),
-        (Self::Position, "position"),
-        (Self::Done, "done"),
-        (Self::Email, "email"),
-        (Self::Password, "password"),
-        (Self::Name, "name"),
-        (Self::TenantSlug, "tenant-slug"),
-        (Self::TenantKey, "tenant-key"),
-        (Self::AccessToken, "access-token"),
-        (Self::RefreshToken, "refresh-token"),
-        (Self::LifeS, "life-s"),
-        (Self::KeySet, "key-set"),
-        (Self::WaitMs, "wait-ms"),
-    ];
-
-    /// Its name in templates.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL[self as usize].1
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(_, other)| *other == name)
-            .map(|(slot, _)| *slot)
-    }
-
-    fn is_number(self) -> bool {
-        matches!(self, Self::After | Self::Position | Self::LifeS | Self::WaitMs)
-    }
-}
+use super::slot::Slot;
 
 /// A frame lacks a value for a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +25,22 @@ pub enum TemplateError {
         /// The whole template.
         frame: String,
     },
+    /// What comes after a slot's colon is not known.
+    #[error("unknown form {form:?} of slot {slot:?} in the frame {frame:?}, there is `bare` alone")]
+    UnknownForm {
+        /// The slot's name.
+        slot: String,
+        /// The form.
+        form: String,
+        /// The whole template.
+        frame: String,
+    },
+    /// An environment variable is not set, or is no text.
+    #[error("the environment has no variable {name:?}")]
+    NoVariable {
+        /// Its name.
+        name: String,
+    },
     /// A slot has no closing brace.
     #[error("a slot without its closing brace in the frame {frame:?}")]
     Unclosed {
@@ -120,24 +49,41 @@ pub enum TemplateError {
     },
 }
 
-/// Text with slots, written `${slot}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Text with slots, written `${slot}`; as `${slot:bare}`, a slot's value goes into JSON without the quotes around it: within
+/// a longer string, or where a number has to be. `${env:NAME}` is the environment variable of that name.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Slot(Slot),
+    Slot(Slot, Form),
+    /// A value from the environment: a secret.
+    Given(String, Form),
 }
+
+/// How a value is written into JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As a string, or as a bare number where the slot is one.
+    Whole,
+    /// Without quotes.
+    Bare,
+}
+
+/// What begins the name of an environment variable.
+const ENVIRONMENT: &str = "env:";
+/// What ends the name of a slot whose value takes no quotes.
+const BARE: &str = "bare";
 
 impl Template {
     /// The template that `frame` spells.
     ///
     /// # Errors
     ///
-    /// [`TemplateError`] for an unknown or unclosed slot.
+    /// [`TemplateError`] for an unknown or unclosed slot, and for an environment variable that is not set.
     pub fn parse(frame: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut rest = frame;
@@ -146,12 +92,8 @@ impl Template {
                 frame: frame.to_owned(),
             };
             let (name, tail) = after.split_once('}').ok_or_else(unclosed)?;
-            let unknown = || TemplateError::UnknownSlot {
-                name: name.to_owned(),
-                frame: frame.to_owned(),
-            };
             pieces.push(Piece::Text(text.to_owned()));
-            pieces.push(Piece::Slot(Slot::named(name).ok_or_else(unknown)?));
+            pieces.push(Piece::named(name, frame)?);
             rest = tail;
         }
         pieces.push(Piece::Text(rest.to_owned()));
@@ -161,9 +103,15 @@ impl Template {
     /// The slots, in order.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Slot(slot) => Some(*slot),
-            Piece::Text(_) => None,
+            Piece::Slot(slot, _) => Some(*slot),
+            Piece::Text(_) | Piece::Given(..) => None,
         })
+    }
+
+    /// Whether it has this slot.
+    #[must_use]
+    pub fn takes(&self, slot: Slot) -> bool {
+        self.slots().any(|own| own == slot)
     }
 
     /// The text, each slot's value as a JSON string, or as a bare number where the slot is one.
@@ -176,10 +124,30 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot) => {
+                Piece::Slot(slot, form) => {
                     let value = values.get(*slot).ok_or(Missing { slot: *slot })?;
-                    push_json(&mut out, value, slot.is_number());
+                    push_json(&mut out, value, slot.is_number(), *form);
                 }
+                Piece::Given(value, form) => push_json(&mut out, value, false, *form),
+            }
+        }
+        Ok(out)
+    }
+
+    /// The text, each value as `write` writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] names the first slot that `values` lacks.
+    pub(crate) fn text(&self, values: &Values, write: impl Fn(&str) -> String) -> Result<String, Missing> {
+        let mut out = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Slot(slot, _) => {
+                    out.push_str(&write(values.get(*slot).ok_or(Missing { slot: *slot })?));
+                }
+                Piece::Given(value, _) => out.push_str(&write(value)),
             }
         }
         Ok(out)
@@ -189,16 +157,64 @@ impl Template {
     fn len_with(&self, values: &Values) -> usize {
         let len = |piece: &Piece| match piece {
             Piece::Text(text) => text.len(),
-            Piece::Slot(slot) => values.get(*slot).map_or(0, str::len) + if slot.is_number() { 0 } else { 2 },
+            Piece::Slot(slot, _) => {
+                values.get(*slot).map_or(0, str::len) + if slot.is_number() { 0 } else { 2 }
+            }
+            Piece::Given(value, _) => value.len() + 2,
         };
         self.pieces.iter().map(len).sum()
     }
 }
 
-fn push_json(out: &mut String, value: &str, number: bool) {
+impl Piece {
+    /// What stands between the braces of `frame`.
+    fn named(name: &str, frame: &str) -> Result<Self, TemplateError> {
+        let (plain, form) = match name.strip_prefix(ENVIRONMENT).unwrap_or(name).rsplit_once(':') {
+            Some((plain, BARE)) => (plain, Form::Bare),
+            Some((slot, form)) => {
+                return Err(TemplateError::UnknownForm {
+                    slot: slot.to_owned(),
+                    form: form.to_owned(),
+                    frame: frame.to_owned(),
+                });
+            }
+            None => (name.strip_prefix(ENVIRONMENT).unwrap_or(name), Form::Whole),
+        };
+        if name.starts_with(ENVIRONMENT) {
+            let value = std::env::var(plain).map_err(|_| TemplateError::NoVariable {
+                name: plain.to_owned(),
+            })?;
+            return Ok(Self::Given(value, form));
+        }
+        let unknown = || TemplateError::UnknownSlot {
+            name: plain.to_owned(),
+            frame: frame.to_owned(),
+        };
+        Ok(Self::Slot(Slot::named(plain).ok_or_else(unknown)?, form))
+    }
+}
+
+impl fmt::Debug for Template {
+    /// As it is spelt, but for what the environment gave.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spelt = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Slot(slot, Form::Whole) => format!("${{{}}}", slot.name()),
+            Piece::Slot(slot, Form::Bare) => format!("${{{}:{BARE}}}", slot.name()),
+            Piece::Given(..) => "${env:...}".to_owned(),
+        };
+        let text: String = self.pieces.iter().map(spelt).collect();
+        f.debug_tuple("Template").field(&text).finish()
+    }
+}
+
+fn push_json(out: &mut String, value: &str, number: bool, form: Form) {
     if number {
         out.push_str(value);
         return;
+    }
+    if form == Form::Bare {
+        return push_escaped(out, value);
     }
     out.push('"');
     if value
@@ -311,18 +327,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_in_order_of_the_table() {
-        for (index, (slot, _)) in Slot::ALL.iter().enumerate() {
-            assert_eq!(*slot as usize, index);
-        }
-    }
-
-    #[test]
     fn frames_take_values() {
         let frame = Template::parse(r#"{"id":${id},"after":${after},"x":[]}"#).unwrap();
         let values = Values::new().with(Slot::Id, "7").with(Slot::After, "12");
         assert_eq!(frame.json(&values).unwrap(), r#"{"id":"7","after":12,"x":[]}"#);
         assert_eq!(frame.slots().collect::<Vec<_>>(), [Slot::Id, Slot::After]);
+    }
+
+    #[test]
+    fn a_bare_value_takes_no_quotes() {
+        let frame = Template::parse(r#"{"cid":${id:bare},"topic":"u/${user:bare}/x"}"#).unwrap();
+        let values = Values::new().with(Slot::Id, "7").with(Slot::User, "a\"b");
+        assert_eq!(frame.json(&values).unwrap(), r#"{"cid":7,"topic":"u/a\"b/x"}"#);
+        assert_eq!(
+            format!("{frame:?}"),
+            r#"Template("{\"cid\":${id:bare},\"topic\":\"u/${user:bare}/x\"}")"#
+        );
+    }
+
+    #[test]
+    fn text_takes_values_as_they_are_or_as_they_are_wanted() {
+        let path = Template::parse("/ws?token=${access-token}").unwrap();
+        let values = Values::new().with(Slot::AccessToken, "a b");
+        assert_eq!(path.text(&values, str::to_owned).unwrap(), "/ws?token=a b");
+        let escaped = path.text(&values, |value| value.replace(' ', "%20"));
+        assert_eq!(escaped.unwrap(), "/ws?token=a%20b");
+    }
+
+    #[test]
+    fn the_environment_gives_values_that_are_not_shown() {
+        let frame = Template::parse("${env:PATH}").unwrap();
+        let path = serde_json::to_string(&std::env::var("PATH").unwrap()).unwrap();
+        assert_eq!(frame.json(&Values::new()).unwrap(), path);
+        assert_eq!(format!("{frame:?}"), r#"Template("${env:...}")"#);
+        refuse(
+            "${env:NO_SUCH_VARIABLE}",
+            r#"the environment has no variable "NO_SUCH_VARIABLE""#,
+        );
     }
 
     #[track_caller]
@@ -336,6 +377,10 @@ mod tests {
         refuse(
             "{${id",
             r#"a slot without its closing brace in the frame "{${id""#,
+        );
+        refuse(
+            "${id:hex}",
+            r#"unknown form "hex" of slot "id" in the frame "${id:hex}", there is `bare` alone"#,
         );
         let frame = Template::parse("${body}").unwrap();
         let missing = frame.json(&Values::new()).unwrap_err();

@@ -7,12 +7,12 @@ use history::{At, Check, Conn, Interval, ProbeResult, Replica, User};
 
 use super::{Ask, Tried};
 use crate::clock::nanoseconds;
-use crate::codec::Slot;
+use crate::codec::{Slot, Values};
 use crate::http::HttpAnswer;
 use crate::login::Login;
 use crate::plan::SessionEnd;
 use crate::profile::Action;
-use crate::socket::{Knock, Refusal, Request, Socket};
+use crate::socket::{Knock, Refusal, Request, Socket, Welcome};
 use crate::user::VirtualUser;
 
 /// Beyond the target's grace: what is sent then is surely late.
@@ -63,13 +63,17 @@ impl VirtualUser {
     /// Knocks without a token: at a gateway, in one of the dialects, and over HTTP.
     pub(super) async fn probe_anonymous(&self, socket: &Rc<Socket>) {
         let Some(login) = self.main.login() else { return };
+        let http = self.worker.target.profile.http.me.is_some();
         let replica = socket.holder().replica;
         let dialects = self.worker.target.profile.dialects.len();
         let dialect = u8::try_from(self.person.user.0 as usize / 2 % dialects).unwrap_or_default();
         let before = self.can_enter(&login, replica, dialect).await;
-        let attempt = self.knock(None, None, replica, dialect).await;
+        let attempt = self.knock(None, replica, dialect).await;
         let after = self.can_enter(&login, replica, dialect).await;
         self.tried_boundary("connecting without a token", attempt, (before, after));
+        if !http {
+            return;
+        }
         let before = self.desk.me(&login, false).await.is_ok();
         let answer = self.desk.me_as(&login.line, None, true).await;
         let after = self.desk.me(&login, false).await.is_ok();
@@ -82,7 +86,7 @@ impl VirtualUser {
 
     /// Tries what an ended session could do before; the first session, which lives, does each.
     pub(crate) async fn probe_boundaries(&self) {
-        let (Some(end), Some(ended)) = (self.person.second, self.second_end.get()) else {
+        let (Some(end), Some(ended)) = (self.second_ends(), self.second_end.get()) else {
             return;
         };
         let (Some(old), Some(socket)) = (self.second.login(), self.second.any_socket()) else {
@@ -99,31 +103,33 @@ impl VirtualUser {
             return self.tried_boundary(names[0], never_ends(&socket, wait_ms, now), (true, true));
         }
         tokio::time::sleep_until(self.worker.clock.instant(late).into()).await;
-        let answer = self.ask_late(&socket).await;
-        let controls = (true, own.call(Request::new(Action::WhoAmI)).await.is_ok());
-        self.tried_boundary(names[0], answer, controls);
+        if let Some(proof) = socket.dialect().proof() {
+            let answer = self.ask_late(&socket, proof).await;
+            let controls = (true, own.call(Request::new(proof)).await.is_ok());
+            self.tried_boundary(names[0], answer, controls);
+        }
         let (holder, dialect) = (socket.holder(), self.person.dialect);
-        let token = old.tokens().access;
-        let attempt = self
-            .knock(Some(&old), Some(&token), holder.replica, dialect)
-            .await;
+        let attempt = self.knock(Some(&old), holder.replica, dialect).await;
         let controls = (true, self.can_enter(&live, holder.replica, dialect).await);
         self.tried_boundary(names[1], attempt, controls);
-        let answer = self.desk.me_as(&old.line, Some(&token), true).await;
-        let controls = (
-            self.second_before.get().http,
-            self.desk.me(&live, false).await.is_ok(),
-        );
-        self.tried_boundary(names[2], over_http(&old, answer), controls);
+        if self.worker.target.profile.http.me.is_some() {
+            let token = old.tokens().access;
+            let answer = self.desk.me_as(&old.line, Some(&token), true).await;
+            let controls = (
+                self.second_before.get().http,
+                self.desk.me(&live, false).await.is_ok(),
+            );
+            self.tried_boundary(names[2], over_http(&old, answer), controls);
+        }
         if end != SessionEnd::Expiry {
             self.refresh_late(names[3], &old).await;
         }
     }
 
     /// Asks over the connection of the ended session, if the service has left it open.
-    async fn ask_late(&self, socket: &Rc<Socket>) -> Attempted {
+    async fn ask_late(&self, socket: &Rc<Socket>, proof: Action) -> Attempted {
         let holder = socket.holder();
-        let answer = socket.call(Request::new(Action::WhoAmI).probe()).await;
+        let answer = socket.call(Request::new(proof).probe()).await;
         let result = match () {
             () if answer.is_ok() => ProbeResult::Accepted,
             () if socket.is_open() && answer.is_unanswered() => ProbeResult::Silent,
@@ -174,49 +180,46 @@ impl VirtualUser {
 
     /// Whether one is let in with a good token.
     async fn can_enter(&self, login: &Login, replica: Replica, dialect: u8) -> bool {
-        let (user, token) = (self.person.user, login.tokens().access);
-        let session = Some(login.session());
+        let (user, session) = (self.person.user, Some(login.session()));
+        let Some(caller) = self.caller(user, Some(&login.tokens().access), true) else {
+            return false;
+        };
         let knock = Knock {
             user,
             session,
             replica,
             dialect,
-            token: Some(&token),
+            caller: &caller,
             expect_refusal: false,
         };
         let Ok(socket) = Socket::open(&self.worker, knock).await else {
             return false;
         };
+        let in_it =
+            !socket.dialect().admits_by_handshake() || socket.shake_hands(&caller).await == Welcome::In;
         socket.close().await;
-        true
+        in_it
     }
 
-    /// Knocks where one must not be let in.
-    async fn knock(
-        &self,
-        login: Option<&Login>,
-        token: Option<&str>,
-        replica: Replica,
-        dialect: u8,
-    ) -> Attempted {
+    /// Knocks where one must not be let in: with the token of `login`, or without any.
+    async fn knock(&self, login: Option<&Login>, replica: Replica, dialect: u8) -> Attempted {
         let (user, session) = (self.person.user, login.map(Login::session));
+        let token = login.map(|login| login.tokens().access);
         let from = self.worker.clock.now();
+        let caller = self.caller(user, token.as_deref(), false).unwrap_or_default();
         let knock = Knock {
             user,
             session,
             replica,
             dialect,
-            token,
+            caller: &caller,
             expect_refusal: true,
         };
         let (conn, result, detail) = match Socket::open(&self.worker, knock).await {
             Ok(socket) => {
-                let conn = socket.holder().conn;
-                if token.is_none() {
-                    self.ask_without_token(&socket).await;
-                }
+                let (result, detail) = self.let_in(&socket, &caller).await;
                 socket.close().await;
-                (conn, ProbeResult::Accepted, "the upgrade was accepted".to_owned())
+                (socket.holder().conn, result, detail)
             }
             Err(Refusal {
                 conn,
@@ -242,15 +245,17 @@ impl VirtualUser {
         }
     }
 
-    /// Says who one is, where a token would have said it, and asks: what is answered is judged.
-    async fn ask_without_token(&self, socket: &Rc<Socket>) {
-        let own = self.worker.board.user_id(self.person.user).unwrap_or_default();
-        let asked = async {
-            socket.greeting(own).await;
-            socket.call(Request::new(Action::WhoAmI).probe()).await;
-        };
-        // whoever is not answered has been let in all the same
-        let _ = tokio::time::timeout(self.worker.limits.op_min, asked).await;
+    /// What it is worth that an upgrade was accepted.
+    async fn let_in(&self, socket: &Rc<Socket>, caller: &Values) -> (ProbeResult, String) {
+        if socket.dialect().admits_by_handshake() {
+            // everybody is let in at first
+            return self.served(socket, caller).await;
+        }
+        if caller.get(Slot::AccessToken).is_none() {
+            // what is answered to somebody who only says who one is, is judged
+            self.served(socket, caller).await;
+        }
+        (ProbeResult::Accepted, "the upgrade was accepted".to_owned())
     }
 
     fn tried_boundary(&self, name: &'static str, attempted: Attempted, controls: (bool, bool)) {

@@ -15,7 +15,12 @@ impl VirtualUser {
     /// Listens for what the other member of the room notes for itself alone. Controls: one's own note comes back to
     /// oneself, and the other's event comes, without its note.
     pub(super) fn await_note(&self, socket: &Rc<Socket>) {
-        let Some(author) = self.room_mate() else { return };
+        let Some(author) = self
+            .room_mate()
+            .filter(|_| socket.dialect().can(Action::PostRoom))
+        else {
+            return;
+        };
         let (holder, now) = (socket.holder(), self.worker.clock.now());
         let tried = Tried {
             check: Check::Secret,

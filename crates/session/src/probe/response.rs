@@ -19,6 +19,9 @@ impl VirtualUser {
     /// Users in even places post, under the ids that all have at the begin of a phase; those in odd places cancel
     /// by these ids.
     pub(super) async fn probe_cancel(&self, socket: &Rc<Socket>) {
+        if !socket.dialect().can(Action::Cancel) {
+            return;
+        }
         if self.person.user.0.is_multiple_of(2) {
             self.post_as_victim(socket).await;
         } else {

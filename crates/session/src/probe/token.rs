@@ -11,7 +11,7 @@ use super::forge::{Attacker, Forged, Material, attacks};
 use super::lure::Lure;
 use super::{Ask, PROBERS, Tried};
 use crate::clock::nanoseconds;
-use crate::codec::Slot;
+use crate::codec::{Slot, Values};
 use crate::login::Login;
 use crate::plan::SessionEnd;
 use crate::profile::Action;
@@ -100,10 +100,14 @@ impl VirtualUser {
 
     /// The doors at which this user forges, and its share there.
     fn shares(&self) -> Vec<(Replica, Share)> {
-        let scale = &self.plan().scale;
-        let doors = usize::from(scale.replicas) + 1;
+        let (scale, profile) = (&self.plan().scale, &self.worker.target.profile);
         let (prober, probers) = (self.person.user.0 as usize, scale.users.min(PROBERS) as usize);
-        let replicas = (0..scale.replicas).map(Replica).chain([Replica::AUTH]);
+        // a door that does not tell whom it lets in is none to try
+        let over_http = profile.http.me.as_ref().map(|_| Replica::AUTH);
+        let telling = profile.dialects.iter().all(|dialect| dialect.proof().is_some());
+        let gateways = (0..scale.replicas).map(Replica).filter(|_| telling);
+        let replicas: Vec<_> = gateways.chain(over_http).collect();
+        let doors = replicas.len();
         let share = |(door, replica)| Some((replica, Share::of(prober, probers, door, doors)?));
         (0..).zip(replicas).filter_map(share).collect()
     }
@@ -259,20 +263,26 @@ impl VirtualUser {
             let answer = self.desk.me_as(&login.line, Some(&token), true).await;
             return answer.values.get(Slot::User) == Some(user_id);
         }
+        let Some(caller) = self.caller(user, Some(&token), true) else {
+            return false;
+        };
         let knock = Knock {
             user,
             session: Some(login.session()),
             replica: door,
             dialect: self.person.dialect,
-            token: Some(&token),
+            caller: &caller,
             expect_refusal: false,
         };
         let Ok(socket) = Socket::open(&self.worker, knock).await else {
             return false;
         };
-        let answer = who_am_i(&socket, user_id).await;
+        let answer = prove(&socket, &caller).await;
+        let names = socket.dialect().can(Action::WhoAmI);
         socket.close().await;
-        answer.values.get(Slot::User) == Some(user_id)
+        answer.is_some_and(|answer| {
+            answer.is_ok() && (!names || answer.values.get(Slot::User) == Some(user_id))
+        })
     }
 
     /// Presents a token that must be refused and claims to be `claimed`'s; what comes is recorded as of the session of
@@ -314,36 +324,39 @@ impl VirtualUser {
         claimed: User,
         door: Replica,
     ) -> (Conn, ProbeResult, String) {
+        let caller = self.caller(claimed, Some(token), false).unwrap_or_default();
         let knock = Knock {
             user: self.person.user,
             session: Some(session),
             replica: door,
             dialect: self.person.dialect,
-            token: Some(token),
+            caller: &caller,
             expect_refusal: true,
         };
         let socket = match Socket::open(&self.worker, knock).await {
             Ok(socket) => socket,
             Err(refused) => return (refused.conn, refusal(refused.status), refused.reason),
         };
-        let conn = socket.holder().conn;
-        let claimed = self.worker.board.user_id(claimed).unwrap_or_default();
-        let within = self.worker.limits.op_min;
-        let answer = tokio::time::timeout(within, who_am_i(&socket, claimed))
-            .await
-            .ok();
-        let over = !socket.is_open();
+        let (result, detail) = self.served(&socket, &caller).await;
         socket.close().await;
-        let (result, detail) = match answer.as_ref().map(|answer| (&answer.outcome, answer)) {
+        (socket.holder().conn, result, detail)
+    }
+
+    /// Whether somebody who should not have been let in is served.
+    pub(super) async fn served(&self, socket: &Rc<Socket>, caller: &Values) -> (ProbeResult, String) {
+        let within = self.worker.limits.op_min;
+        let answer = tokio::time::timeout(within, prove(socket, caller)).await;
+        let answer = answer.ok().flatten();
+        match answer.as_ref().map(|answer| (&answer.outcome, answer)) {
             Some((Outcome::Ok, answer)) => (
                 ProbeResult::Accepted,
                 self.let_in_as(answer.values.get(Slot::User)),
             ),
             Some((Outcome::Fail(code), _)) => (ProbeResult::Refused, format!("let in and told {code}")),
-            _ if over => (ProbeResult::Refused, "let in and shut out again".to_owned()),
+            _ if !socket.is_open() => (ProbeResult::Refused, "let in and shut out again".to_owned()),
+            _ if socket.is_turned_away() => (ProbeResult::Refused, "let in and turned away".to_owned()),
             _ => (ProbeResult::Lost, "let in and not answered".to_owned()),
-        };
-        (conn, result, detail)
+        }
     }
 
     fn let_in_as(&self, seen: Option<&str>) -> String {
@@ -358,10 +371,14 @@ impl VirtualUser {
     /// Presents the token of the session that ended at the gateway that never saw it, if its grace is over.
     async fn probe_ended_token(&self, main: &Login) {
         let (Some(end), Some(ended), Some(old)) =
-            (self.person.second, self.second_end.get(), self.second.login())
+            (self.second_ends(), self.second_end.get(), self.second.login())
         else {
             return;
         };
+        let speaks = &self.worker.target.profile.dialects[usize::from(self.person.dialect)];
+        if speaks.proof().is_none() {
+            return;
+        }
         let late = ended.0 + nanoseconds(self.worker.target.profile.revocation_grace);
         if self.worker.clock.now() <= At(late) {
             return;
@@ -388,10 +405,11 @@ impl VirtualUser {
     }
 }
 
-/// Waits for the greeting and asks who one is; `claimed` goes with the client's own greeting, where there is one.
-async fn who_am_i(socket: &Rc<Socket>, claimed: &str) -> Answer {
-    socket.greeting(claimed).await;
-    socket.call(Request::new(Action::WhoAmI).probe()).await
+/// Goes through the handshake as `caller` and asks, however that went; `None` if there is nothing to ask.
+async fn prove(socket: &Rc<Socket>, caller: &Values) -> Option<Answer> {
+    let proof = socket.dialect().proof();
+    socket.shake_hands(caller).await;
+    Some(socket.call(Request::new(proof?).probe()).await)
 }
 
 /// What an answer that does not let in is worth: one that says that the service is busy or broken says nothing of the token.

@@ -35,7 +35,8 @@ impl VirtualUser {
 
     /// Listens for a stranger's presence, and for a peer's, which must come.
     pub(super) fn await_presence(&self, socket: &Rc<Socket>) {
-        let Some(stranger) = self.plan().stranger(&self.person) else {
+        let stranger = self.plan().stranger(&self.person);
+        let Some(stranger) = stranger.filter(|_| socket.dialect().can(Action::Presence)) else {
             return;
         };
         let peer = self.plan().peer(&self.person).unwrap_or(self.person.user);

@@ -1,18 +1,21 @@
 //! How users register and log in over HTTP.
 
+use super::Signing;
 use crate::codec::{Slot, Template};
 
 /// The exchanges of the authentication service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct HttpPaths {
-    /// Makes an account.
-    pub register: Exchange,
-    /// Gives tokens for credentials.
-    pub login: Exchange,
+    /// Makes an account; `None` if accounts are there already.
+    pub register: Option<Exchange>,
+    /// Gives tokens for credentials; `None` if tokens are listed or signed here.
+    pub login: Option<Exchange>,
+    /// Signs tokens here, in place of [`Self::login`].
+    pub signing: Option<Signing>,
     /// As [`Self::login`], with an access token of a shorter life; `None` if the target has no such thing.
     pub login_short: Option<Exchange>,
-    /// Says who the bearer is.
-    pub me: Exchange,
+    /// Says who the bearer is; `None` if the target has no such thing.
+    pub me: Option<Exchange>,
     /// Gives new tokens for a refresh token; `None` if the target has no such thing.
     pub refresh: Option<Exchange>,
     /// Ends the session; `None` if the target has no such thing.
@@ -26,11 +29,13 @@ pub struct HttpPaths {
 pub struct Exchange {
     /// GET or POST.
     pub verb: Verb,
-    /// Path, from the service's root.
-    pub path: String,
+    /// Path, from the service's root; values in it are percent-encoded.
+    pub path: Template,
     /// The body, as JSON.
     pub body: Option<Template>,
-    /// Whether the access token goes with it.
+    /// Headers, beside that of the body's type.
+    pub headers: Vec<(String, Template)>,
+    /// Whether the access token goes with it, as `Authorization: Bearer`.
     pub bearer: bool,
     /// What stands where in the answer, as JSON pointers.
     pub holds: Vec<(Slot, String)>,

@@ -11,6 +11,7 @@ use super::ledger::{Answer, Open};
 use super::{Request, Socket};
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
+use crate::profile::OpShape;
 
 /// A request that was written. Dropped before its end, it is recorded as given up.
 pub(crate) struct Attempt {
@@ -58,7 +59,7 @@ impl Socket {
         let frame = self.codec.borrow().encode(&shape.frame, &request.values);
         let frame = frame.map_err(|missing| missing.to_string())?;
         let at = self.worker.clock.now();
-        self.record_invoked(at, op, &id, &request, shape.stores);
+        self.record_invoked(at, op, &id, &request, shape);
         let deadline = after(at, wait);
         let open = Open::new(op, request.action, at, deadline, request.change);
         self.ledger.borrow_mut().begin(open);
@@ -67,7 +68,7 @@ impl Socket {
         Ok((Attempt { socket, op, wait }, frame))
     }
 
-    fn record_invoked(&self, at: At, op: Op, id: &str, request: &Request, stores: bool) {
+    fn record_invoked(&self, at: At, op: Op, id: &str, request: &Request, shape: &OpShape) {
         let (phase, round) = self.worker.phase();
         let invoked = Invoked {
             op,
@@ -78,8 +79,8 @@ impl Socket {
             intended: request.intended.unwrap_or(at),
             phase,
             round,
-            nonce: request.nonce,
-            stores: request.stores.filter(|_| stores),
+            nonce: request.nonce.filter(|_| shape.derives),
+            stores: request.stores.filter(|_| shape.stores),
             names: request.names(),
             probe: request.probe,
         };

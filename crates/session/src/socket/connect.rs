@@ -20,7 +20,8 @@ use super::ledger::Ledger;
 use super::tap::{Backlog, LIMIT_HIT, Tap};
 use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
 use crate::clock::nanoseconds;
-use crate::codec::{Slot, Values};
+use crate::codec::Values;
+use crate::http::percent_encoded;
 use crate::limits::MESSAGE_LIMIT_BYTES;
 use crate::profile::Dialect;
 use crate::worker::Worker;
@@ -37,9 +38,21 @@ pub(crate) struct Knock<'a> {
     pub(crate) replica: Replica,
     /// Which of the target's dialects.
     pub(crate) dialect: u8,
-    pub(crate) token: Option<&'a str>,
+    /// Who one says one is, and what is to prove it.
+    pub(crate) caller: &'a Values,
     /// Whether to be let in would be a finding.
     pub(crate) expect_refusal: bool,
+}
+
+/// What came of a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Welcome {
+    /// All that was expected has come.
+    In,
+    /// The service has said no, or closed the connection.
+    TurnedAway,
+    /// It has said nothing, or there was nothing to say to it.
+    Nothing,
 }
 
 /// Why one was not let in.
@@ -148,7 +161,9 @@ impl Socket {
             waker: RefCell::new(Waker::noop().clone()),
             alarm: Cell::default(),
             greeting: RefCell::default(),
-            greeted: RefCell::default(),
+            heard: Cell::default(),
+            turned_away: Cell::default(),
+            told: RefCell::default(),
             cursor: Cell::default(),
             last_inbound: Cell::new(at),
             watches: RefCell::default(),
@@ -166,24 +181,40 @@ impl Socket {
         socket
     }
 
-    /// Says hello if the dialect wants it, and waits for the greeting; whether it came.
-    pub(crate) async fn greeting(&self, user_id: &str) -> bool {
-        let Dialect { hello, greeting, .. } = self.dialect();
-        if let Some(hello) = hello {
-            let values = Values::new().with(Slot::User, user_id);
-            let frame = self.codec.borrow().encode(hello, &values);
-            let Ok(frame) = frame else { return false };
-            self.send(Message::text(frame));
+    /// Goes through the handshake of the dialect: says what is to be said, waits for what has to come.
+    pub(crate) async fn shake_hands(&self, caller: &Values) -> Welcome {
+        for (number, step) in self.dialect().handshake.iter().enumerate() {
+            if let Some(send) = &step.send {
+                let frame = self.codec.borrow().encode(send, caller);
+                let Ok(frame) = frame else {
+                    return Welcome::Nothing;
+                };
+                self.send(Message::text(frame));
+            }
+            if step.expect.is_none() {
+                continue;
+            }
+            match self.hear(number).await {
+                Welcome::In => {}
+                other => return other,
+            }
         }
-        if greeting.is_none() || self.greeting.borrow().is_some() {
-            return true;
+        Welcome::In
+    }
+
+    /// Waits until what is expected in this step of the handshake has come.
+    async fn hear(&self, number: usize) -> Welcome {
+        if self.heard.get() <= number && !self.turned_away.get() && self.is_open() {
+            let (told, wait) = oneshot::channel();
+            *self.told.borrow_mut() = Some(told);
+            // whatever comes of it is seen below
+            let _ = tokio::time::timeout(self.worker.limits.connect, wait).await;
         }
-        let (greeted, wait) = oneshot::channel();
-        *self.greeted.borrow_mut() = Some(greeted);
-        matches!(
-            tokio::time::timeout(self.worker.limits.connect, wait).await,
-            Ok(Ok(()))
-        )
+        match () {
+            () if self.heard.get() > number => Welcome::In,
+            () if self.turned_away.get() || !self.is_open() => Welcome::TurnedAway,
+            () => Welcome::Nothing,
+        }
     }
 }
 
@@ -192,7 +223,7 @@ async fn upgrade(worker: &Worker, knock: &Knock<'_>) -> Result<Upgraded, Failed>
     let address =
         address.ok_or_else(|| Failed::network(format!("there is no gateway {}", knock.replica.0)))?;
     let dialect = &worker.target.profile.dialects[usize::from(knock.dialect)];
-    let request = request(address, dialect, knock.token).map_err(Failed::of)?;
+    let request = request(address, dialect, knock.caller).map_err(Failed::of)?;
     Upgraded::dial(address, request, &worker.backlog)
         .await
         .map_err(Failed::of)
@@ -223,17 +254,25 @@ impl Upgraded {
     }
 }
 
-fn request(address: &str, dialect: &Dialect, token: Option<&str>) -> Result<Request, Error> {
-    let mut request = format!("ws://{address}{}", dialect.path).into_client_request()?;
+fn request(address: &str, dialect: &Dialect, caller: &Values) -> Result<Request, Error> {
+    // whoever has no token presents an empty one
+    let nothing = |values: Values, slot| match values.get(slot) {
+        Some(_) => values,
+        None => values.with(slot, ""),
+    };
+    let of_path = dialect.path.slots().fold(caller.clone(), nothing);
+    let path = dialect.path.text(&of_path, percent_encoded).unwrap_or_default();
+    let mut request = format!("ws://{address}{path}").into_client_request()?;
     let headers = request.headers_mut();
     if let Some(subprotocol) = &dialect.subprotocol {
         headers.insert("Sec-WebSocket-Protocol", HeaderValue::try_from(subprotocol)?);
     }
-    if let Some(token) = token {
-        let (name, before) = &dialect.credentials;
-        let mut value = HeaderValue::try_from(format!("{before}{token}"))?;
-        value.set_sensitive(true);
-        headers.insert(HeaderName::try_from(name)?, value);
+    for (name, value) in &dialect.headers {
+        if let Ok(value) = value.text(caller, str::to_owned) {
+            let mut value = HeaderValue::try_from(value)?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::try_from(name)?, value);
+        }
     }
     Ok(request)
 }

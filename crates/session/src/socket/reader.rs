@@ -116,8 +116,8 @@ impl Socket {
         for item in &items {
             self.act_on(at, item, self.op_of(item));
         }
-        if !back.is_empty() {
-            self.send_back(back);
+        for message in back {
+            self.send_back(message);
         }
     }
 
@@ -230,26 +230,36 @@ impl Socket {
         }
     }
 
+    /// Takes an event that the handshake waits for.
     fn greet(&self, at: At, kind: &str, payload: &str) {
-        let Some(greeting) = &self.dialect().greeting else {
-            return;
-        };
-        if greeting.kind != kind || self.greeting.borrow().is_some() {
-            return;
+        let (steps, heard) = (&self.dialect().handshake, self.heard.get());
+        let next = steps
+            .iter()
+            .zip(1..)
+            .skip(heard)
+            .find(|(step, _)| step.expect.is_some());
+        let Some((step, number)) = next else { return };
+        let turned_away = step.refusal.as_deref() == Some(kind);
+        match &step.expect {
+            Some(expect) if expect.kind == kind => {
+                let values = gather(payload, &expect.holds);
+                let during = Interval {
+                    from: self.began,
+                    to: at,
+                };
+                if let Some(fact) = values
+                    .get(Slot::User)
+                    .and_then(|seen| self.holder.identified(seen, during))
+                {
+                    self.worker.record_at(at, fact);
+                }
+                self.greeting.borrow_mut().extend(values);
+                self.heard.set(number);
+            }
+            _ if turned_away => self.turned_away.set(true),
+            _ => return,
         }
-        let values = gather(payload, &greeting.holds);
-        let during = Interval {
-            from: self.began,
-            to: at,
-        };
-        if let Some(fact) = values
-            .get(Slot::User)
-            .and_then(|seen| self.holder.identified(seen, during))
-        {
-            self.worker.record_at(at, fact);
-        }
-        *self.greeting.borrow_mut() = Some(values);
-        if let Some(told) = self.greeted.borrow_mut().take() {
+        if let Some(told) = self.told.borrow_mut().take() {
             // nobody may be waiting
             let _ = told.send(());
         }

@@ -2,37 +2,29 @@
 
 use std::rc::Rc;
 
-use history::{Fact, Replica};
+use history::{Replica, User};
 
 use super::{Link, VirtualUser};
-use crate::login::{Desk, Login};
-use crate::profile::Action;
-use crate::socket::{Knock, Request, Socket};
+use crate::codec::{Slot, Values};
+use crate::login::Login;
+use crate::socket::{Knock, Request, Socket, Welcome};
 
 impl VirtualUser {
     /// Registers and logs in at the authentication service, and has it say who one is.
     pub(super) async fn log_in(&self) {
-        let credentials = Desk::credentials(&self.person, &mut self.mint.borrow_mut());
-        let credentials = match credentials {
-            Ok(credentials) => credentials,
-            Err(error) => {
-                return self.worker.record(Fact::LimitHit {
-                    what: error.to_string().into(),
-                });
-            }
-        };
         let line = self.desk.http.line(self.person.user);
-        let tenancy = &self.plan().tenants[self.person.tenant.0 as usize];
-        let Some(account) = self
-            .desk
-            .register(&line, &self.person, tenancy, credentials)
-            .await
-        else {
+        let Some(mut known) = self.desk.enrol(&line, &self.person, &self.mint).await else {
             return;
         };
-        let login = self.desk.login(line, &account, None).await;
+        let Some((login, said)) = self.desk.log_in(line, &known, None).await else {
+            return;
+        };
+        known.extend(said);
+        let now = self.worker.clock.now();
+        let Some(account) = self.desk.account(&self.person, known, now) else {
+            return;
+        };
         self.entry().account.get_or_init(|| account);
-        let Some(login) = login else { return };
         self.entry().access_token.get_or_init(|| login.tokens().access);
         self.desk.me(&login, false).await;
         *self.main.login.borrow_mut() = Some(Rc::new(login));
@@ -51,24 +43,47 @@ impl VirtualUser {
 
     /// A connection that has said who one is; `None` if it was not let in or not answered.
     pub(crate) async fn open(&self, login: &Login, replica: Replica) -> Option<Rc<Socket>> {
-        let token = login.tokens().access;
+        let caller = self.caller(self.person.user, Some(&login.tokens().access), true)?;
         let knock = Knock {
             user: self.person.user,
             session: Some(login.session()),
             replica,
             dialect: self.person.dialect,
-            token: Some(&token),
+            caller: &caller,
             expect_refusal: false,
         };
-        let user_id = self.worker.board.user_id(self.person.user)?;
         let socket = Socket::open(&self.worker, knock).await.ok()?;
-        let greeted = socket.greeting(user_id).await;
-        let answer = socket.call(Request::new(Action::WhoAmI)).await;
-        if answer.is_ok() {
-            socket.ready(answer.during.to);
+        let welcome = socket.shake_hands(&caller).await;
+        let answered_at = match socket.dialect().proof() {
+            Some(proof) => {
+                let answer = socket.call(Request::new(proof)).await;
+                answer.is_ok().then_some(answer.during.to)
+            }
+            None => Some(self.worker.clock.now()),
+        };
+        let answered_at = answered_at.filter(|_| welcome == Welcome::In);
+        if let Some(at) = answered_at {
+            socket.ready(at);
         }
         // one that does not answer stays open: what comes over it is judged all the same
-        self.keep(&socket, greeted && answer.is_ok())
+        self.keep(&socket, answered_at.is_some())
+    }
+
+    /// What is presented at a gateway's door, in the name of `user`; `None` if it has no account. Its password goes along
+    /// only where it is the user itself that comes.
+    pub(crate) fn caller(&self, user: User, token: Option<&str>, itself: bool) -> Option<Values> {
+        let account = self.worker.board.user(user).account.get()?;
+        let mut caller = Values::new().with(Slot::User, &account.user_id);
+        for slot in [Slot::Email, Slot::Handle, Slot::Password] {
+            let wanted = slot != Slot::Password || itself;
+            if let Some(value) = account.known.get(slot).filter(|_| wanted) {
+                caller.set(slot, value);
+            }
+        }
+        if let Some(token) = token {
+            caller.set(Slot::AccessToken, token);
+        }
+        Some(caller)
     }
 
     fn keep(&self, socket: &Rc<Socket>, fit: bool) -> Option<Rc<Socket>> {

@@ -25,7 +25,7 @@ impl VirtualUser {
         {
             self.desk.me(&login, false).await;
         }
-        let (Some(end), Some(account)) = (self.person.second, self.entry().account.get()) else {
+        let (Some(end), Some(account)) = (self.second_ends(), self.entry().account.get()) else {
             return;
         };
         if self.main.socket().is_none() {
@@ -48,6 +48,24 @@ impl VirtualUser {
         let refresh = end != SessionEnd::Expiry && self.desk.renew(&login).await;
         self.second_before.set(Before { http, refresh });
         self.end_session(end, &login).await;
+    }
+
+    /// How its second session ends, if it has one: as planned, or as the target can end a session.
+    pub(crate) fn second_ends(&self) -> Option<SessionEnd> {
+        let http = &self.worker.target.profile.http;
+        let can = |end: &SessionEnd| match end {
+            SessionEnd::Logout => http.logout.is_some(),
+            SessionEnd::Expiry => http.login_short.is_some() || http.signing.is_some(),
+            SessionEnd::Revocation => http.refresh.is_some(),
+        };
+        let planned = self.person.second?;
+        let ends = [
+            planned,
+            SessionEnd::Logout,
+            SessionEnd::Expiry,
+            SessionEnd::Revocation,
+        ];
+        ends.into_iter().find(can)
     }
 
     fn other_replica(&self) -> Replica {

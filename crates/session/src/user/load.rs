@@ -9,7 +9,7 @@ use history::{At, Audience, Round};
 use isolation::canary::Datum;
 
 use super::VirtualUser;
-use super::ops::{a_little_before, position};
+use super::ops::{NoThread, a_little_before, position};
 use crate::clock::nanoseconds;
 use crate::codec::Slot;
 use crate::limits::IN_FLIGHT_LIMIT;
@@ -27,9 +27,6 @@ const CANCELLED_AT_ONCE: u32 = 3;
 const UNCANCELLED_POSTS: u32 = 3;
 const UNCANCELLED_LISTS: u32 = 6;
 
-/// The service gave out no thread.
-struct NoThread;
-
 impl VirtualUser {
     /// The first user posts alone.
     pub(super) async fn solo(&self) {
@@ -44,11 +41,12 @@ impl VirtualUser {
     }
 
     async fn post_some(&self) {
-        let (Some(socket), Some(thread)) = (self.main.socket(), self.first_thread()) else {
+        let Some(socket) = self.main.socket() else { return };
+        let Ok(thread) = self.thread_to_post_into(&socket) else {
             return;
         };
         for _ in 0..Plan::POSTS {
-            let answer = self.post(&socket, Some(&thread), None).await;
+            let answer = self.post(&socket, thread.as_deref(), None).await;
             // whoever is not answered does not hold up the others
             if answer.is_none_or(|answer| answer.is_unanswered()) {
                 return;
@@ -117,9 +115,15 @@ impl VirtualUser {
         let request = match step {
             Step::Post => return self.perform_post(socket, thread, intended).await,
             Step::PostRoom => return drop(self.post_room(socket, intended).await),
-            Step::LookUp(_) => return self.look_up_peer(socket, intended).await,
+            Step::LookUp(_) if socket.dialect().can(Action::LookUp) => {
+                return self.look_up_peer(socket, intended).await;
+            }
+            Step::LookUp(_) => return self.perform_post(socket, thread, intended).await,
             Step::List => Some(Request::new(Action::ListThreads)),
             Step::Find => Some(Request::new(Action::FindThread).with(Slot::Title, Plan::TITLES[0])),
+            Step::Read | Step::Malformed if thread.is_none() => {
+                return self.perform_post(socket, thread, intended).await;
+            }
             Step::Read => thread.map(|thread| {
                 Request::new(Action::ReadThread)
                     .with(Slot::Thread, thread)
@@ -135,6 +139,10 @@ impl VirtualUser {
             Step::Typing => self.in_room(Action::Typing),
         };
         match request {
+            // there is always something to post
+            Some(request) if !socket.dialect().can(request.action) => {
+                self.perform_post(socket, thread, intended).await;
+            }
             Some(request) => drop(socket.call(request.intended(intended)).await),
             // so that a user who cannot do it does not keep the thread for itself
             None => tokio::task::yield_now().await,
@@ -151,7 +159,7 @@ impl VirtualUser {
     /// begun; the others have theirs go on meanwhile, and then change places.
     pub(super) async fn cancel(&self) {
         let Some(socket) = self.main.socket() else { return };
-        if self.person.user.0 >= CANCELLERS {
+        if self.person.user.0 >= CANCELLERS || !socket.dialect().can(Action::Cancel) {
             return;
         }
         let Some(title) = self.mint(Audience::Owner, Datum::Title) else {

@@ -13,7 +13,18 @@ use crate::socket::{Answer, Attempt, Request, Socket};
 /// Messages that a read in a round asks for, at most.
 const READ_BACK: u64 = 10;
 
+/// The service gave out no thread.
+pub(crate) struct NoThread;
+
 impl VirtualUser {
+    /// The thread that posts go into; `None` if the target has no such thing, an error if it gave out none.
+    pub(crate) fn thread_to_post_into(&self, socket: &Socket) -> Result<Option<String>, NoThread> {
+        if !socket.dialect().can(Action::CreateThread) {
+            return Ok(None);
+        }
+        self.first_thread().map(Some).ok_or(NoThread)
+    }
+
     /// Creates a thread; its id, if the service issued one.
     pub(crate) async fn create_thread(&self, socket: &Rc<Socket>, title: &str) -> Option<String> {
         let mut answer = socket
@@ -66,11 +77,15 @@ impl VirtualUser {
     }
 
     /// Posts a secret of one's own: nobody else may ever see it.
-    pub(crate) async fn post_secret(&self, socket: &Rc<Socket>, thread: &str) -> Option<Answer> {
+    pub(crate) async fn post_secret(&self, socket: &Rc<Socket>, thread: Option<&str>) -> Option<Answer> {
         let secret = self.mint(Audience::Owner, Datum::Secret)?;
         let nonce = self.mint(Audience::Owner, Datum::Nonce)?;
-        let request = Request::new(Action::Post)
-            .with(Slot::Thread, thread)
+        let request = Request::new(Action::Post);
+        let request = match thread {
+            Some(thread) => request.with(Slot::Thread, thread),
+            None => request,
+        };
+        let request = request
             .with(Slot::Body, format!("my secret is {}", secret.long()))
             .with(Slot::Nonce, nonce.short())
             .nonce(nonce.serial)

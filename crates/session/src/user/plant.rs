@@ -20,7 +20,12 @@ impl VirtualUser {
             socket
                 .call(Request::new(Action::SubscribeThread).with(Slot::Thread, thread))
                 .await;
-            self.post_secret(&socket, thread).await;
+            self.post_secret(&socket, Some(thread)).await;
+        }
+        if !socket.dialect().can(Action::CreateThread) {
+            for _ in Plan::TITLES {
+                self.post_secret(&socket, None).await;
+            }
         }
         self.entry().threads.get_or_init(|| threads);
         self.found_room(&socket).await;

@@ -1,0 +1,114 @@
+//! What frames are filled with and answers are searched for.
+
+/// What can be put into a frame or taken out of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Slot {
+    /// The request id.
+    Id,
+    Thread,
+    Room,
+    User,
+    Tenant,
+    Session,
+    Title,
+    Body,
+    Nonce,
+    Note,
+    Status,
+    /// Another request's id.
+    Request,
+    /// What names an earlier connection.
+    Resume,
+    /// Position after which one reads.
+    After,
+    /// Position of what was written.
+    Position,
+    /// Whether something was done.
+    Done,
+    Email,
+    Password,
+    Name,
+    TenantSlug,
+    TenantKey,
+    AccessToken,
+    RefreshToken,
+    /// Life of an access token, in seconds.
+    LifeS,
+    /// Public keys of access tokens, as JSON.
+    KeySet,
+    /// How long something may wait for its turn, in milliseconds.
+    WaitMs,
+    /// The e-mail's part before the `@`: a name to log in by, which no other user has.
+    Handle,
+    /// Now, in seconds since the Unix epoch.
+    NowS,
+    /// When a token that is signed now expires, in the same.
+    ExpiresS,
+}
+
+impl Slot {
+    pub(crate) const ALL: [(Self, &'static str); 29] = [
+        (Self::Id, "id"),
+        (Self::Thread, "thread"),
+        (Self::Room, "room"),
+        (Self::User, "user"),
+        (Self::Tenant, "tenant"),
+        (Self::Session, "session"),
+        (Self::Title, "title"),
+        (Self::Body, "body"),
+        (Self::Nonce, "nonce"),
+        (Self::Note, "note"),
+        (Self::Status, "status"),
+        (Self::Request, "request"),
+        (Self::Resume, "resume"),
+        (Self::After, "after"),
+        (Self::Position, "position"),
+        (Self::Done, "done"),
+        (Self::Email, "email"),
+        (Self::Password, "password"),
+        (Self::Name, "name"),
+        (Self::TenantSlug, "tenant-slug"),
+        (Self::TenantKey, "tenant-key"),
+        (Self::AccessToken, "access-token"),
+        (Self::RefreshToken, "refresh-token"),
+        (Self::LifeS, "life-s"),
+        (Self::KeySet, "key-set"),
+        (Self::WaitMs, "wait-ms"),
+        (Self::Handle, "handle"),
+        (Self::NowS, "now-s"),
+        (Self::ExpiresS, "expires-s"),
+    ];
+
+    /// Its name in templates.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, other)| *other == name)
+            .map(|(slot, _)| *slot)
+    }
+
+    pub(super) fn is_number(self) -> bool {
+        matches!(
+            self,
+            Self::After | Self::Position | Self::LifeS | Self::WaitMs | Self::NowS | Self::ExpiresS
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_in_order_of_the_table() {
+        for (index, (slot, _)) in Slot::ALL.iter().enumerate() {
+            assert_eq!(*slot as usize, index);
+        }
+    }
+}

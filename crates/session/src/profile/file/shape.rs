@@ -1,0 +1,393 @@
+//! What stands in a profile's TOML: the types that it is read into, and that its JSON Schema is made of. Every comment here is
+//! what an editor shows.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ops::Ops;
+use super::placed::Placed;
+
+/// Text that may be wrong in itself, so that it has to be known where it stands.
+pub(super) type Text = Placed<String>;
+/// What stands where in an answer: from what it is to where, as a JSON pointer (RFC 6901; `-1` names an array's last element).
+pub(super) type Holds = BTreeMap<Text, Text>;
+
+/// A target profile: how to reach a service (or start it), how its users log in, connect and speak, and what it does not have.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "Crosstalk target profile")]
+pub(super) struct File {
+    /// Its name in reports.
+    pub(super) name: Text,
+    /// Whether the service keeps tenants apart. If not (the default), every user is a tenant of its own, and nobody may see
+    /// anything of anybody.
+    #[serde(default)]
+    pub(super) tenants: bool,
+    /// How long the service may take to act on a log-out, a revocation or an expiry, in milliseconds [default: 1000].
+    pub(super) revocation_grace_ms: Option<Placed<u64>>,
+    /// Whether all that comes in is text (the default): then a message that cannot be decoded leaves verdicts unknown.
+    pub(super) text: Option<bool>,
+    /// Where the services are; needed for every profile but the built-in one.
+    pub(super) reach: Option<Reach>,
+    /// Processes that a run starts, and stops at its end; none for a service that runs already.
+    #[serde(default)]
+    pub(super) service: Vec<Placed<Service>>,
+    /// Where users come from [default: each registers].
+    pub(super) users: Option<Users>,
+    /// How users register and log in over HTTP.
+    #[serde(default)]
+    pub(super) http: Http,
+    /// Ways to speak over a WebSocket; the first is the current one, the others older ones that every fourth user speaks.
+    pub(super) dialect: Placed<Vec<Placed<Dialect>>>,
+    /// What the service does not have, and why or in what sense: the name of a capability (threads, rooms, presence, look-up,
+    /// cancel, resume, snapshot, who-am-i, me, refresh, logout, login-short) or of an op. Reports show it.
+    #[serde(default)]
+    pub(super) absent: BTreeMap<Text, Text>,
+    /// Checks that cannot apply (thread, token, response, user-id, boundary), and why. Refused where what the check needs is
+    /// there.
+    #[serde(default)]
+    pub(super) not_applicable: BTreeMap<Text, Text>,
+    /// Situations that have to occur in a run, as the service's own operator ports count them.
+    #[serde(default)]
+    pub(super) situation: Vec<Situation>,
+    /// What is read from the service's database at the end of a run.
+    pub(super) audit: Option<Audit>,
+}
+
+/// Where the services are. `${port:NAME}` is a free port that the run chooses, for services that it starts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Reach {
+    /// Base URL of what is asked over HTTP: `http://127.0.0.1:8000`.
+    pub(super) http: Option<Text>,
+    /// Where one connects, a URL each: `ws://127.0.0.1:8000`. Several are replicas of one another.
+    pub(super) web_sockets: Placed<Vec<Text>>,
+}
+
+/// A process that a run starts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Service {
+    /// Its name in reports, and of its log.
+    pub(super) name: Text,
+    /// Program and arguments; it must stay in the foreground. `${port:NAME}` is a free port, the same wherever NAME is.
+    pub(super) command: Placed<Vec<Text>>,
+    /// Its environment, on top of PATH, HOME and a few more. `${port:NAME}`, `${env:NAME}` (a variable of the environment that
+    /// the run has), and `${postgres}` (the URL of a private database, if `postgres` is true).
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, Text>,
+    /// The folder that it starts in, from the profile's [default: the profile's].
+    pub(super) folder: Option<Text>,
+    /// Services that have to be ready before this one is started.
+    #[serde(default)]
+    pub(super) after: Vec<Text>,
+    /// Whether it gets a private PostgreSQL database, `${postgres}` in its environment.
+    #[serde(default)]
+    pub(super) postgres: bool,
+    /// When it counts as ready.
+    pub(super) ready: Ready,
+    /// How long that may take, in milliseconds [default: 20000].
+    pub(super) ready_within_ms: Option<u64>,
+}
+
+/// When a service is ready: exactly one of these.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) enum Ready {
+    /// This URL answers with a status of success.
+    Http(Text),
+    /// Something listens at this address, `127.0.0.1:${port:NAME}`.
+    Tcp(Text),
+    /// It has ended in success (true): a migration, say.
+    Ended(bool),
+}
+
+/// Where users come from.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Users {
+    /// A CSV file, from the profile's folder, with a user a line; its first line names the columns, each a placeholder: `email`,
+    /// `password`, `handle`, `name`, `user`, `access-token`. Without it each user registers.
+    pub(super) list: Option<Text>,
+    /// Most users that a run can have, if there is a limit.
+    pub(super) max: Option<Placed<u32>>,
+    /// Access tokens that are signed here, in place of a log-in.
+    pub(super) sign: Option<Sign>,
+}
+
+/// Access tokens that are signed here, for a service that trusts whoever has the key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Sign {
+    /// How (RFC 7518).
+    pub(super) algorithm: Algorithm,
+    /// File with the key, from the profile's folder: the secret itself for HS256, PEM for the others.
+    pub(super) key_file: Option<Text>,
+    /// Name of the environment variable with the key.
+    pub(super) key_env: Option<Text>,
+    /// The claims, as JSON: `{"sub":${handle},"iat":${now-s},"exp":${expires-s}}`.
+    pub(super) claims: Text,
+    /// Life of a token in seconds [default: 3600].
+    pub(super) life_s: Option<u64>,
+}
+
+/// How a token is signed.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum Algorithm {
+    /// HMAC with a shared secret.
+    HS256,
+    /// RSA.
+    RS256,
+    /// ECDSA over P-256.
+    ES256,
+    /// Ed25519.
+    EdDSA,
+}
+
+/// What is asked over HTTP.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Http {
+    /// Makes an account. Placeholders: `email`, `handle`, `password`, `name`, and with tenants `tenant-slug`, `tenant-key`. The
+    /// answer may hold `user` (the service's id) and `tenant`.
+    pub(super) register: Option<Placed<Exchange>>,
+    /// Gives tokens for credentials. Placeholders as in `register`, and what its answer held. The answer must hold
+    /// `access-token`, and `user` if `register` did not; it may hold `refresh-token`, `life-s`, `session`, `tenant`.
+    pub(super) login: Option<Placed<Exchange>>,
+    /// As `login`, for an access token of a shorter life, `${life-s}` seconds.
+    pub(super) login_short: Option<Placed<Exchange>>,
+    /// Says who the bearer is: the answer must hold `user`.
+    pub(super) me: Option<Placed<Exchange>>,
+    /// Gives new tokens for `${refresh-token}`, which is spent by that.
+    pub(super) refresh: Option<Placed<Exchange>>,
+    /// Ends the bearer's session.
+    pub(super) logout: Option<Placed<Exchange>>,
+    /// Gives the public keys of access tokens (RFC 7517): the answer holds `key-set`.
+    pub(super) key_set: Option<Placed<Exchange>>,
+}
+
+/// A request and what stands in its answer. A status of 200 to 299 is success.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Exchange {
+    /// Path of a GET; either this or `post`. Values in it are percent-encoded.
+    pub(super) get: Option<Text>,
+    /// Path of a POST.
+    pub(super) post: Option<Text>,
+    /// The body, JSON with placeholders: `{"email":${email}}`.
+    pub(super) body: Option<Text>,
+    /// More headers.
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Text>,
+    /// Whether the access token goes with it, as `Authorization: Bearer`.
+    #[serde(default)]
+    pub(super) bearer: bool,
+    /// What stands where in the answer: `{ user = "/user_id" }`.
+    #[serde(default)]
+    pub(super) answer: Holds,
+}
+
+/// One way to speak over a WebSocket.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Dialect {
+    /// The subprotocol that the upgrade asks for.
+    pub(super) subprotocol: Option<Text>,
+    /// Path and query of the upgrade: `/ws?token=${access-token}`. Values in it are percent-encoded.
+    pub(super) path: Text,
+    /// Headers of the upgrade: `{ Authorization = "Bearer ${access-token}" }`.
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Text, Text>,
+    /// How messages are framed, and what they mean: exactly one framing.
+    pub(super) framing: Framing,
+    /// What is said after the upgrade, before anything else.
+    #[serde(default)]
+    pub(super) handshake: Vec<Handshake>,
+    /// What users ask for.
+    pub(super) ops: Placed<Ops>,
+}
+
+/// How messages are framed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) enum Framing {
+    /// The reference service's JSON, which is read fastest.
+    Chat(Chat),
+    /// JSON, one text a message, told apart by rules.
+    Json(Json),
+}
+
+/// The reference service's JSON.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Chat {
+    /// How its objects are shaped.
+    pub(super) envelope: Envelope,
+}
+
+/// How the objects are shaped.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Envelope {
+    /// The member that is there says what it is: `ok`, `err`, `ack`, `delta`, `done` beside `re`; `ev` for events.
+    ByMember,
+    /// The member `type` says what it is: `result`, `error`, `ack`, `delta`, `done`, `event`; requests have an `id`.
+    ByType,
+}
+
+/// JSON told apart by rules.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Json {
+    /// In order; the first that fits says what a message is. A message that none fits leaves verdicts unknown.
+    pub(super) rules: Placed<Vec<Placed<Rule>>>,
+    /// Whole messages that are proof of life and nothing else, whether they are JSON or not.
+    #[serde(default)]
+    pub(super) heartbeats: Vec<Heartbeat>,
+}
+
+/// A message that is proof of life.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Heartbeat {
+    /// The message as it comes; may be empty.
+    pub(super) message: String,
+    /// What has to be sent back, if anything.
+    pub(super) answer: Option<String>,
+}
+
+/// One kind of message: when a message is of this kind, and, by exactly one of the others, what that kind is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Rule {
+    /// From JSON pointers to what must be there: a text or a number, `true` for anything but null, `false` for nothing or null.
+    #[serde(default)]
+    pub(super) when: BTreeMap<Text, Condition>,
+    /// The last of an answer: success.
+    pub(super) reply: Option<Answer>,
+    /// What was asked is stored, more of the answer comes.
+    pub(super) ack: Option<Answer>,
+    /// A piece of a streamed answer.
+    pub(super) piece: Option<Piece>,
+    /// The last of an answer: an error. One that names no request is an error of its own.
+    pub(super) error: Option<Failure>,
+    /// Something nobody asked for.
+    pub(super) event: Option<Event>,
+    /// Proof of life.
+    pub(super) heartbeat: Option<Beat>,
+}
+
+/// What must stand at a pointer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Condition {
+    /// Something (true), nothing (false).
+    There(bool),
+    /// This number.
+    Number(i64),
+    /// This text.
+    Text(String),
+}
+
+/// Where the parts of an answer stand, as JSON pointers into the message.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Answer {
+    /// The id of the request that it answers.
+    pub(super) id: Text,
+    /// What the pointers of an op's `answer` begin at [default: the whole message].
+    pub(super) content: Option<Text>,
+}
+
+/// Where the parts of a piece stand.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Piece {
+    /// The id of the request that it answers.
+    pub(super) id: Text,
+    /// Its text.
+    pub(super) text: Text,
+}
+
+/// Where the parts of an error stand.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Failure {
+    /// The id of the request that it answers.
+    pub(super) id: Text,
+    /// Its code or message.
+    pub(super) code: Text,
+}
+
+/// Where the parts of an event stand.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Event {
+    /// Its kind, if all of these are of one; either this or `kind`.
+    pub(super) named: Option<Text>,
+    /// Where its kind stands.
+    pub(super) kind: Option<Text>,
+    /// Where its content stands [default: the whole message].
+    pub(super) content: Option<Text>,
+    /// Where its position stands in what a resume can replay: a number that grows.
+    pub(super) cursor: Option<Text>,
+}
+
+/// What is done about proof of life.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Beat {
+    /// What has to be sent back, if anything.
+    pub(super) answer: Option<String>,
+}
+
+/// A step of the handshake: something is sent, something is waited for, or both.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Handshake {
+    /// What the client sends. Placeholders: `access-token`, `user`, `email`, `handle`, `password`. Without it the service speaks.
+    pub(super) send: Option<Text>,
+    /// Kind of the event that has to come before the next step.
+    pub(super) expect: Option<Text>,
+    /// Kind of the event that says that one is not let in.
+    pub(super) refusal: Option<Text>,
+    /// What stands where in the content of the expected event: `user`, `session`, `resume`.
+    #[serde(default)]
+    pub(super) answer: Holds,
+}
+
+/// What a user asks for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Op {
+    /// The request, with placeholders. `${id}` is the request id and has to be in it; what else there is, the op says.
+    pub(super) frame: Text,
+    /// What stands where in the answer's content.
+    #[serde(default)]
+    pub(super) answer: Holds,
+    /// Whether success promises that the content is stored [default: true for the ops that post].
+    pub(super) stores: Option<bool>,
+    /// Whether the answer holds content of the request, so that it can be told whose it is [default: true for `post`].
+    pub(super) derives: Option<bool>,
+}
+
+/// A situation that has to occur.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Situation {
+    /// As operator ports name it.
+    pub(super) name: String,
+    /// Checks that are not valid without it: thread, token, secret, response, user-id, boundary.
+    pub(super) checks: Vec<Text>,
+}
+
+/// What is read from the service's database at the end.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Audit {
+    /// A query with the columns `table`, `container` (id of a thread or a room), `owner` (user id of a thread's owner, or null),
+    /// `author`, `tenant`, `derived` (boolean) and `body`.
+    pub(super) sql: String,
+}

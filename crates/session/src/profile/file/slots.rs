@@ -1,0 +1,123 @@
+//! Placeholders, pointers and what stands where: checked where they are.
+
+use std::ops::Range;
+
+use crate::codec::{Slot, Template, TemplateError, Values};
+
+use super::mistake::{Source, listed, suggestion};
+use super::shape::{Holds, Text};
+
+/// What may be put in somewhere, and how the place is called.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// What there is to put in.
+    pub(super) has: &'a [Slot],
+    /// What has to be put in, or this would not be what it is called.
+    pub(super) needs: &'a [Slot],
+}
+
+impl Source<'_> {
+    /// A template, all of whose slots the place has.
+    pub(super) fn template(&mut self, text: &Text, place: Place<'_>) -> Option<Template> {
+        let names = || place.has.iter().map(|slot| slot.name());
+        let template = match Template::parse(text) {
+            Ok(template) => template,
+            Err(TemplateError::UnknownSlot { name, .. }) => {
+                let near = suggestion(&name, names());
+                self.wrong(text.span(), format!("unknown placeholder `${{{name}}}`{near}"));
+                return None;
+            }
+            Err(TemplateError::Unclosed { .. }) => {
+                self.wrong(text.span(), "a placeholder `${` without its closing brace");
+                return None;
+            }
+            Err(TemplateError::UnknownForm { slot, form, .. }) => {
+                let what =
+                    format!("unknown form `{form}` of `${{{slot}}}`, there is `${{{slot}:bare}}` alone");
+                self.wrong(text.span(), what);
+                return None;
+            }
+            Err(TemplateError::NoVariable { name }) => {
+                self.wrong(text.span(), format!("the environment variable {name} is not set"));
+                return None;
+            }
+        };
+        if let Some(slot) = template.slots().find(|slot| !place.has.contains(slot)) {
+            let what = format!(
+                "there is no `${{{}}}` here, there are {}",
+                slot.name(),
+                listed(names())
+            );
+            self.wrong(text.span(), what);
+            return None;
+        }
+        if let Some(slot) = place.needs.iter().find(|slot| !template.takes(**slot)) {
+            self.wrong(
+                text.span(),
+                format!("lacks the placeholder `${{{}}}`", slot.name()),
+            );
+            return None;
+        }
+        Some(template)
+    }
+
+    /// A template that becomes JSON.
+    pub(super) fn json(&mut self, text: &Text, place: Place<'_>) -> Option<Template> {
+        let template = self.template(text, place)?;
+        let filled = template
+            .slots()
+            .fold(Values::new(), |values, slot| values.with(slot, "1"));
+        let json = template.json(&filled).unwrap_or_default();
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&json) {
+            let hint = "a placeholder brings its own quotes, `${id:bare}` does not";
+            self.wrong(
+                text.span(),
+                format!("is no JSON with its values put in: {error}; {hint}"),
+            );
+            return None;
+        }
+        Some(template)
+    }
+
+    /// A JSON pointer.
+    pub(super) fn pointer(&mut self, text: &Text) -> String {
+        if !text.is_empty() && !text.starts_with('/') {
+            let what = format!(
+                "`{}` is no JSON pointer: it begins with `/`, or is empty for all of it",
+                **text
+            );
+            self.wrong(text.span(), what);
+        }
+        String::clone(text)
+    }
+
+    /// What stands where in the answer of what stands `at`: some of what it `gives`, the first `needed` of it for certain.
+    pub(super) fn holds(
+        &mut self,
+        holds: &Holds,
+        (gives, needed): (&[Slot], usize),
+        at: Range<usize>,
+    ) -> Vec<(Slot, String)> {
+        let names = || gives.iter().map(|slot| slot.name());
+        let mut there = Vec::new();
+        for (name, pointer) in holds {
+            let pointer = self.pointer(pointer);
+            match Slot::named(name).filter(|slot| gives.contains(slot)) {
+                Some(slot) => there.push((slot, pointer)),
+                None if gives.is_empty() => self.wrong(name.span(), "nothing is looked for in this answer"),
+                None => {
+                    let what = format!("`{}` is not looked for here{}", **name, suggestion(name, names()));
+                    self.wrong(name.span(), what);
+                }
+            }
+        }
+        for slot in &gives[..needed] {
+            if !there.iter().any(|(given, _)| given == slot) && !holds.keys().any(|key| **key == slot.name())
+            {
+                let what = format!("its `answer` has to say where `{}` stands", slot.name());
+                self.wrong(at.clone(), what);
+            }
+        }
+        there
+    }
+}

@@ -1,0 +1,217 @@
+use super::*;
+use crate::codec::{Framing, Slot, Values};
+use crate::profile::{Accounts, Action, Ready};
+
+/// A small service's profile, whole and good.
+const NOTES: &str = r#"
+name = "notes"
+
+[reach]
+http = "http://127.0.0.1:8000"
+web-sockets = ["ws://127.0.0.1:8000"]
+
+[http]
+register = { post = "/users", body = '{"name":${handle},"password":${password}}', answer = { user = "/id" } }
+login = { post = "/login", body = '{"name":${handle},"password":${password}}', answer = { access-token = "/token" } }
+me = { get = "/me", bearer = true, answer = { user = "/id" } }
+
+[[dialect]]
+path = "/ws?token=${access-token}"
+
+[dialect.framing.json]
+rules = [
+    { when = { "/error" = true }, error = { id = "/rid", code = "/error/name" } },
+    { when = { "/rid" = true }, reply = { id = "/rid", content = "/data" } },
+    { event = { kind = "/event" } },
+]
+
+[dialect.ops]
+post = { frame = '{"cid":${id:bare},"op":"add","text":${body}}' }
+list-threads = { frame = '{"cid":${id:bare},"op":"list"}' }
+create-thread = { frame = '{"cid":${id:bare},"op":"new","title":${title}}', answer = { thread = "/id" } }
+
+[absent]
+find-thread = "notes are not searched"
+read-thread = "the list has their content"
+subscribe-thread = "nothing is pushed"
+who-am-i = "the HTTP side says it"
+rooms = "nobody shares anything"
+presence = "nobody is told of anybody"
+look-up = "users are not shown"
+cancel = "answers come at once"
+resume = "nothing is pushed that could be missed"
+snapshot = "the list is all there is"
+refresh = "tokens live for a day"
+logout = "tokens are not revoked"
+login-short = "tokens have one life"
+"#;
+
+fn parse(text: &str) -> Result<TargetFile, ProfileError> {
+    TargetFile::parse("my.toml", text, Path::new("/nowhere"))
+}
+
+#[test]
+fn a_small_service() {
+    let target = parse(NOTES).unwrap_or_else(|error| panic!("{error}"));
+    let profile = &target.profile;
+    assert_eq!((profile.name.as_str(), profile.absent.len()), ("notes", 13));
+    assert!(matches!(profile.accounts, Accounts::Register { max: None }));
+    assert_eq!(
+        target.reach.map(|reach| reach.web_sockets),
+        Some(vec!["ws://127.0.0.1:8000".to_owned()])
+    );
+    let dialect = &profile.dialects[0];
+    assert_eq!(
+        (dialect.proof(), dialect.admits_by_handshake()),
+        (Some(Action::ListThreads), false)
+    );
+    assert!(matches!(&dialect.framing, Framing::Json(rules) if rules.rules.len() == 3));
+    let values = Values::new().with(Slot::Id, "7").with(Slot::Body, "a\"b");
+    let post = dialect.ops[&Action::Post].frame.json(&values).unwrap();
+    assert_eq!(post, r#"{"cid":7,"op":"add","text":"a\"b"}"#);
+}
+
+#[test]
+fn services_of_ones_own() {
+    let started = NOTES.replace(
+        "[reach]",
+        r#"
+[[service]]
+name = "database"
+command = ["migrate", "--url", "${postgres}"]
+postgres = true
+ready = { ended = true }
+
+[[service]]
+name = "web"
+command = ["python3", "notes.py", "${port:web}"]
+env = { LEVEL = "info" }
+after = ["database"]
+ready = { http = "http://127.0.0.1:${port:web}/health" }
+ready-within-ms = 5000
+
+[reach]"#,
+    );
+    let target = parse(&started).unwrap_or_else(|error| panic!("{error}"));
+    let [database, web] = &target.services[..] else {
+        panic!("{:?}", target.services)
+    };
+    assert!(database.postgres && database.ready == Ready::Ended);
+    assert_eq!(
+        (web.after.as_slice(), web.folder.as_path()),
+        (&["database".to_owned()][..], Path::new("/nowhere/"))
+    );
+    assert_eq!(web.ready_within.as_millis(), 5_000);
+}
+
+#[test]
+fn users_from_a_list() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("users.csv"),
+        "handle,password,user\nann,\"a,b\",1\nbob , c, 2\n",
+    )
+    .unwrap();
+    let register = NOTES.lines().find(|line| line.starts_with("register")).unwrap();
+    let listed = NOTES
+        .replace(register, "")
+        .replace("[http]", "[users]\nlist = 'users.csv'\n\n[http]");
+    let target =
+        TargetFile::parse("my.toml", &listed, folder.path()).unwrap_or_else(|error| panic!("{error}"));
+    let Accounts::List(users) = target.profile.accounts else {
+        panic!("listed");
+    };
+    let of = |slot| {
+        users
+            .iter()
+            .map(|user| user.values.get(slot).unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(Slot::Password), ["a,b", "c"]);
+    assert_eq!(of(Slot::User), ["1", "2"]);
+    assert_eq!(format!("{:?}", users[0]), r#"["user", "password", "handle"]"#);
+}
+
+/// What stands in the small service's profile, and what in its place is a mistake.
+const MISTAKES: [(&str, &str); 30] = [
+    ("name = \"notes\"", "nam = \"notes\""),
+    ("bearer = true", "baerer = true"),
+    ("list-threads = {", "list-thread = {"),
+    ("rooms =", "room ="),
+    ("reply = {", "answer = {"),
+    (
+        "answer = { user = \"/id\" } }\nlogin",
+        "answer = { usr = \"/id\", user = \"/id\" } }\nlogin",
+    ),
+    ("${body}", "${bdy}"),
+    ("\"text\":${body}", "\"text\":${room}"),
+    ("\"text\":${body}", "\"text\":\"x\""),
+    ("\"title\":${title}", "\"title\":\"${title}\""),
+    ("${title}", "${title"),
+    ("${id:bare},\"op\":\"list\"", "${id:number},\"op\":\"list\""),
+    (
+        "'{\"name\":${handle},\"password\":${password}}', answer = { user",
+        "'{\"name\":${handle},\"password\":${env:CROSSTALK_NOT_SET}}', answer = { user",
+    ),
+    ("post = { frame", "post-hastily = { frame"),
+    ("presence = \"nobody is told of anybody\"\n", ""),
+    ("find-thread = \"notes are not searched\"\n", ""),
+    (", answer = { thread = \"/id\" }", ""),
+    ("answer = { access-token = \"/token\" }", "answer = {}"),
+    (
+        "    { when = { \"/rid\" = true }, reply = { id = \"/rid\", content = \"/data\" } },\n",
+        "",
+    ),
+    ("name = \"notes\"", "name = 7"),
+    ("name = \"notes\"", "name = \"notes"),
+    ("content = \"/data\"", "content = \"data\""),
+    ("ws://127.0.0.1:8000", "wss://127.0.0.1:8000"),
+    ("[absent]", "[not-applicable]\nthread = \"no\"\n\n[absent]"),
+    (
+        "cancel = \"answers come at once\"",
+        "cancel = \"answers come at once\"\nlist-threads = \"none\"",
+    ),
+    ("path = \"/ws?", "path = \"ws?"),
+    (
+        "register = { post = \"/users\"",
+        "register = { post = \"/users\", get = \"/users\"",
+    ),
+    (
+        "name = \"notes\"",
+        "name = \"notes\"\nrevocation-grace-ms = 60000",
+    ),
+    ("[http]", "[users]\nlist = 'users.csv'\n\n[http]"),
+    (
+        "[reach]",
+        "[[service]]\nname = \"web\"\ncommand = [\"x\"]\nafter = [\"webb\"]\nready = { tcp = \"127.0.0.1:1\" }\n\n[reach]",
+    ),
+];
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_what_would_be_right() {
+    let told = MISTAKES.map(|(good, bad)| {
+        assert!(NOTES.contains(good), "{good}");
+        parse(&NOTES.replacen(good, bad, 1)).expect_err(bad).to_string()
+    });
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let bad = NOTES.replace("${body}", "${bdy}").replace("rooms =", "room =");
+    let ProfileError::Mistaken(mistakes) = parse(&bad).unwrap_err() else {
+        panic!("mistakes");
+    };
+    let keys: Vec<_> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
+    assert_eq!(keys.len(), 3, "{mistakes:#?}");
+}
+
+#[test]
+fn the_schema_names_every_op() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let ops = &schema["$defs"]["Ops"]["properties"];
+    for (action, _) in super::ops::KEYS {
+        assert!(ops[action.name()].is_object(), "{}", action.name());
+    }
+    assert_eq!(schema["title"], "Crosstalk target profile");
+}

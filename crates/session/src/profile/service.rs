@@ -1,0 +1,45 @@
+//! Where a target's services are, and how those that a run starts itself are started.
+
+use std::time::Duration;
+
+/// Where the services are, once they are up. `${port:NAME}` is a free port that the run chooses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Base URL of what is asked over HTTP, `http://host:port`; `None` if nothing is.
+    pub http: Option<String>,
+    /// Where one connects, `ws://host:port` each; several are replicas of one another.
+    pub web_sockets: Vec<String>,
+}
+
+/// A process that a run starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its name in reports and of its log.
+    pub name: String,
+    /// Program and arguments. `${port:NAME}` is a free port, the same wherever the name is.
+    pub command: Vec<String>,
+    /// Its environment, on top of the few variables that every child gets. The same placeholders, and `${postgres}`: the
+    /// URL of a private database.
+    pub env: Vec<(String, String)>,
+    /// The folder that it starts in.
+    pub folder: std::path::PathBuf,
+    /// Services that have to be ready before this one is started.
+    pub after: Vec<String>,
+    /// Whether it gets a private PostgreSQL database.
+    pub postgres: bool,
+    /// When it counts as ready.
+    pub ready: Ready,
+    /// How long that may take.
+    pub ready_within: Duration,
+}
+
+/// When a service is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// This URL answers with a status of success.
+    Http(String),
+    /// Something listens at this address, `host:port`.
+    Tcp(String),
+    /// It has ended in success: a migration, say.
+    Ended,
+}
