@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::Message;
+use session::plan::PhaseKind;
 
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -23,17 +24,25 @@ pub(crate) struct Mutant {
     pub(crate) name: String,
     /// Letters of the checks that must catch it.
     pub(crate) checks: String,
+    /// Phases that make its situation: without them it is silent. None if ordinary load does.
+    pub(crate) traffic: Vec<PhaseKind>,
 }
 
 impl Mutant {
-    /// Reads `NAME LETTERS`.
+    /// Reads `NAME LETTERS PHASE...`.
     fn read(line: &str) -> Result<Self> {
-        let (name, checks) = line
-            .split_once(' ')
-            .with_context(|| format!("`{line}` is not `NAME CHECKS`"))?;
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let (Some(name), Some(checks)) = (words.next(), words.next()) else {
+            bail!("`{line}` is not `NAME CHECKS PHASE...`");
+        };
+        let phase = |name: String| {
+            PhaseKind::named(&name).with_context(|| format!("`{line}`: there is no phase `{name}`"))
+        };
+        let traffic = words.map(phase).collect::<Result<_>>()?;
         Ok(Self {
-            name: name.to_owned(),
-            checks: checks.trim().to_owned(),
+            name,
+            checks,
+            traffic,
         })
     }
 }

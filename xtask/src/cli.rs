@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use history::Check;
 use services::PostgresSource;
+use session::plan::PhaseKind;
 
 use crate::fault::Fault;
 
@@ -80,6 +81,11 @@ pub(crate) struct E2eArgs {
     /// Length of a round: a number with ms, s or m
     #[arg(long, value_name = "TIME", default_value = "600ms", value_parser = parse_duration)]
     pub(crate) duration: Duration,
+
+    /// Leave out a phase (join, leave, solo, burst, cancel, exhaust, ...): its situations do not arise, and verdicts that
+    /// need them are unknown; may be given again
+    #[arg(long, value_name = "PHASE", value_parser = parse_optional_phase)]
+    pub(crate) without: Vec<PhaseKind>,
 
     /// Ops per second over all users, on a schedule of their own and timed from the intended start
     /// [default: each user asks again as soon as it was answered]
@@ -222,6 +228,7 @@ Examples:
   cargo xtask drill                     every planted leak once
   cargo xtask drill --seeds 5           five times each, with fresh seeds
   cargo xtask drill --check B           those that the boundary check is expected to catch
+  cargo xtask drill --control           each without what makes its situation: all must be silent
   cargo xtask drill --clean 100         a hundred clean runs of many sizes: no false alarm")]
 pub(crate) struct DrillArgs {
     /// Only this planted leak; may be given again [default: all]
@@ -236,6 +243,14 @@ pub(crate) struct DrillArgs {
     #[arg(long)]
     pub(crate) one_per_check: bool,
 
+    /// Of those, one for each set of phases that makes leaks act
+    #[arg(long)]
+    pub(crate) one_per_phase: bool,
+
+    /// The other way round: run each without the phases that make its situation; none may fire
+    #[arg(long, conflicts_with_all = ["clean", "rate", "limit"])]
+    pub(crate) control: bool,
+
     /// Runs of each, with fresh seeds
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) seeds: u32,
@@ -245,7 +260,7 @@ pub(crate) struct DrillArgs {
     pub(crate) rate: Option<f64>,
 
     /// Clean runs instead, N of them, with fresh seeds and sizes; one violation is a failure
-    #[arg(long, value_name = "N", conflicts_with_all = ["mutants", "checks", "one_per_check", "seeds", "rate"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["mutants", "checks", "one_per_check", "one_per_phase", "seeds", "rate"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) clean: Option<u32>,
 
     /// Find the smallest rate at which each is caught in 19 of 20 runs, beside the bound that a clean verdict claims
@@ -294,6 +309,15 @@ impl DrillArgs {
     pub(crate) fn rate(&self) -> f64 {
         self.rate.unwrap_or(1.0)
     }
+}
+
+fn parse_optional_phase(text: &str) -> Result<PhaseKind, String> {
+    PhaseKind::named(text)
+        .filter(|kind| kind.is_optional())
+        .ok_or_else(|| {
+            let optional: Vec<_> = PhaseKind::optional().map(PhaseKind::name).collect();
+            format!("one of {}", optional.join(", "))
+        })
 }
 
 fn parse_check(text: &str) -> Result<char, String> {

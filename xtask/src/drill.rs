@@ -2,6 +2,7 @@
 
 mod bout;
 mod choice;
+mod control;
 mod limit;
 mod matrix;
 
@@ -12,6 +13,7 @@ use anyhow::{Context as _, Result};
 use chrono::Utc;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use session::plan::PhaseKind;
 
 use crate::binaries::{Binaries, Build};
 use crate::cli::DrillArgs;
@@ -23,6 +25,7 @@ use crate::screen::{self, Paint};
 use crate::workspace;
 use bout::{Bout, Fought};
 use choice::chosen;
+use control::Control;
 use limit::Limits;
 use matrix::Matrix;
 
@@ -53,6 +56,9 @@ pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
     };
     let found = if args.limit {
         Found::Limits(Limits::find(&mutants, &ring).await)
+    } else if args.control {
+        let bouts = control::bouts(&mutants, args.seeds).into();
+        Found::Control(Control::of(&mutants, &ring.fight(bouts, |_| false).await))
     } else {
         let fought = ring.fight(bouts(args, &mutants), |_| false).await;
         Found::Matrix(Matrix::of(&mutants, args.rate(), fought))
@@ -73,6 +79,7 @@ pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
 enum Found {
     Matrix(Matrix),
     Limits(Limits),
+    Control(Control),
 }
 
 impl Found {
@@ -80,6 +87,7 @@ impl Found {
         match self {
             Self::Matrix(matrix) => matrix.exit(),
             Self::Limits(limits) => limits.exit(),
+            Self::Control(control) => control.exit(),
         }
     }
 
@@ -87,6 +95,7 @@ impl Found {
         match self {
             Self::Matrix(matrix) => matrix.screen(paint),
             Self::Limits(limits) => limits.screen(paint),
+            Self::Control(control) => control.screen(paint),
         }
     }
 
@@ -94,15 +103,17 @@ impl Found {
         let json = match self {
             Self::Matrix(matrix) => serde_json::to_string_pretty(matrix),
             Self::Limits(limits) => serde_json::to_string_pretty(limits),
+            Self::Control(control) => serde_json::to_string_pretty(control),
         };
         json.context("cannot write what the drill found as JSON")
     }
 
-    /// `drill.json` and `matrix.md`, or `limit.json`.
+    /// `drill.json` and `matrix.md`, or `limit.json`, or `control.json`.
     fn write(&self, folder: &Path) -> Result<()> {
         let files = match self {
             Self::Matrix(matrix) => vec![("drill.json", self.json()?), ("matrix.md", matrix.markdown())],
             Self::Limits(_) => vec![("limit.json", self.json()?)],
+            Self::Control(_) => vec![("control.json", self.json()?)],
         };
         for (file, text) in files {
             let path = folder.join(file);
@@ -110,6 +121,12 @@ impl Found {
         }
         Ok(())
     }
+}
+
+/// Names of phases, as a sentence has them.
+fn listed(phases: &[PhaseKind]) -> String {
+    let names: Vec<_> = phases.iter().map(|phase| phase.name()).collect();
+    names.join(", ")
 }
 
 fn folder(args: &DrillArgs) -> Result<PathBuf> {

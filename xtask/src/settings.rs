@@ -63,6 +63,7 @@ impl Settings {
             rate: args.rate,
             workers: u16::try_from(workers).unwrap_or(u16::MAX).min(WORKERS_MAX),
             replicas: REPLICAS,
+            without: args.without.clone(),
             ..Scale::default()
         };
         for fault in &args.faults {
@@ -123,6 +124,9 @@ fn check_fault(fault: &Fault, args: &E2eArgs, planes: &[Plane]) -> Result<(), cl
         (_, Moment::Phase(_, round)) if round.0 > args.rounds => {
             never(format!("there are {} rounds, --rounds", args.rounds))
         }
+        (_, Moment::Phase(kind, _)) if args.without.contains(&kind) => {
+            never("the phase is left out, --without".to_owned())
+        }
         (_, Moment::Phase(..) | Moment::Audit) if !drives => {
             never("no users are driven, so there are neither phases nor an audit".to_owned())
         }
@@ -159,6 +163,9 @@ fn repeat(args: &E2eArgs) -> String {
         args.duration != defaults.duration,
         format!("--duration {}", written(args.duration)),
     );
+    for phase in &args.without {
+        word(true, format!("--without {}", phase.name()));
+    }
     if let Some(rate) = args.rate {
         word(true, format!("--rate {rate}"));
     }
@@ -258,11 +265,11 @@ mod tests {
 
     #[test]
     fn the_repeat_command_asks_for_the_same() {
-        let words = "--users 40 --duration 2s --rate 50 --only isolation --mutant some-leak:0.5 --fault kill:auth@round --offline --quiet";
+        let words = "--users 40 --duration 2s --without solo --rate 50 --only isolation --mutant some-leak:0.5 --fault kill:auth@round --offline --quiet";
         let settings = Settings::check(&args(words)).unwrap();
         assert_eq!(
             settings.repeat,
-            "cargo xtask e2e --users 40 --duration 2s --rate 50 --only isolation --mutant some-leak:0.5 --fault kill:auth@round --offline"
+            "cargo xtask e2e --users 40 --duration 2s --without solo --rate 50 --only isolation --mutant some-leak:0.5 --fault kill:auth@round --offline"
         );
         let again = args(settings.repeat.trim_start_matches("cargo xtask e2e"));
         assert_eq!(Settings::check(&again).unwrap().scale, settings.scale);
@@ -288,6 +295,7 @@ mod tests {
         );
         check("--gate violations<5", "which is never loosened");
         check("--fault kill:auth@round-4", "there are 3 rounds");
+        check("--fault kill:auth@cancel --without cancel", "left out");
         check("--fault kill:auth@stop --only dbpool", "auth does not run");
         check(
             "--fault term:harness@audit --only dbpool",

@@ -76,6 +76,9 @@ pub struct Mutant {
     /// Letters of the checks that can catch it: T thread conflict, K token isolation, S secret contamination, R response
     /// crossing, U user-id leakage, B session boundary.
     pub checks: &'static str,
+    /// What has to be going on for it to act, each a part of a scenario that can be left out, and none enough if it is;
+    /// nothing if ordinary load will do.
+    pub traffic: &'static [&'static str],
 }
 
 /// All of them.
@@ -114,12 +117,11 @@ pub static ALL: [&Mutant; 32] = [
     &batch_slot_mix::MUTANT,
 ];
 
-/// The list of [`ALL`], a line each: name, space, letters of the checks.
+/// The list of [`ALL`], a line each: name, letters of the checks, what has to be going on; between them a space.
 #[must_use]
 pub fn list() -> String {
-    ALL.iter()
-        .map(|mutant| format!("{} {}\n", mutant.name, mutant.checks))
-        .collect()
+    let words = |mutant: &&Mutant| [&[mutant.name, mutant.checks], mutant.traffic].concat().join(" ");
+    ALL.iter().map(|mutant| words(mutant) + "\n").collect()
 }
 
 /// One mutant and how often it acts.

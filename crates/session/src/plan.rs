@@ -45,6 +45,8 @@ pub struct Scale {
     pub replicas: u8,
     /// Dialects that the target speaks, at least 1; most users speak the first.
     pub dialects: u8,
+    /// Phases that are left out, each [optional](PhaseKind::is_optional).
+    pub without: Vec<PhaseKind>,
 }
 
 impl Default for Scale {
@@ -60,6 +62,7 @@ impl Default for Scale {
             workers: 2,
             replicas: 1,
             dialects: 1,
+            without: Vec::new(),
         }
     }
 }
@@ -95,6 +98,9 @@ pub enum PlanError {
         /// What it is.
         given: f64,
     },
+    /// A phase cannot be left out.
+    #[error("phase {} cannot be left out", .0.name())]
+    Needed(PhaseKind),
     /// The rounds would last no time.
     #[error("duration of a round is 0, must be above")]
     NoDuration,
@@ -309,6 +315,9 @@ fn check(scale: &Scale) -> Result<(), PlanError> {
     within("number of dialects", scale.dialects.into(), 200)?;
     if scale.duration.is_zero() {
         return Err(PlanError::NoDuration);
+    }
+    if let Some(needed) = scale.without.iter().find(|kind| !kind.is_optional()) {
+        return Err(PlanError::Needed(*needed));
     }
     match scale.rate {
         Some(given) if !(given.is_finite() && given > 0.0) => Err(PlanError::Rate { given }),

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use services::POSTGRES_ENV;
 
+use crate::binaries::Mutant;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::workspace;
@@ -97,6 +98,17 @@ impl Bout {
             folder: format!("{mutant}-{number}"),
             arguments: vec!["--mutant".to_owned(), choice],
         }
+    }
+
+    /// With a leak planted, without the phases that make it act.
+    pub(super) fn silenced(mutant: &Mutant, number: u32) -> Self {
+        let mut bout = Self::planted(&mutant.name, None, number);
+        let without = mutant
+            .traffic
+            .iter()
+            .map(|phase| format!("--without={}", phase.name()));
+        bout.arguments.extend(without);
+        bout
     }
 
     /// Of clean services, at the default size.

@@ -17,8 +17,15 @@ pub(super) fn chosen(known: Vec<Mutant>, args: &DrillArgs) -> Result<Vec<Mutant>
             && (args.checks.is_empty() || args.checks.iter().any(|check| mutant.checks.contains(*check)))
     };
     let mut chosen: Vec<Mutant> = known.into_iter().filter(wanted).collect();
-    if args.one_per_check {
-        chosen = one_per_check(chosen);
+    if args.one_per_check || args.one_per_phase {
+        let mut taken = Vec::new();
+        if args.one_per_check {
+            take_one_per_check(&mut chosen, &mut taken);
+        }
+        if args.one_per_phase {
+            take_one_per_phase(&mut chosen, &mut taken);
+        }
+        chosen = taken;
     }
     if chosen.is_empty() {
         return Err(usage(
@@ -30,32 +37,65 @@ pub(super) fn chosen(known: Vec<Mutant>, args: &DrillArgs) -> Result<Vec<Mutant>
 }
 
 /// For each check the first that it is expected to catch and that no check before it has taken.
-fn one_per_check(mut mutants: Vec<Mutant>) -> Vec<Mutant> {
-    let mut taken = Vec::new();
+fn take_one_per_check(mutants: &mut Vec<Mutant>, taken: &mut Vec<Mutant>) {
     for check in Check::ALL {
         let first = mutants
             .iter()
             .position(|mutant| mutant.checks.contains(check.letter()));
         taken.extend(first.map(|at| mutants.remove(at)));
     }
-    taken
+}
+
+/// The first of each set of phases that nobody who is taken stands for; ordinary load is no phase.
+fn take_one_per_phase(mutants: &mut Vec<Mutant>, taken: &mut Vec<Mutant>) {
+    for mutant in mutants.drain(..) {
+        if !mutant.traffic.is_empty() && taken.iter().all(|other| other.traffic != mutant.traffic) {
+            taken.push(mutant);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use session::plan::PhaseKind;
+
     use super::*;
 
-    #[test]
-    fn one_leak_stands_for_each_check() {
-        let mutant = |(name, checks): (&str, &str)| Mutant {
+    type Take = fn(&mut Vec<Mutant>, &mut Vec<Mutant>);
+
+    #[track_caller]
+    fn check(takes: &[Take], expect: &[&str]) {
+        use PhaseKind::{Cancel, Exhaust};
+        let mutant = |(name, checks, traffic): (&str, &str, &[PhaseKind])| Mutant {
             name: name.to_owned(),
             checks: checks.to_owned(),
+            traffic: traffic.to_vec(),
         };
-        let all = [("a", "ST"), ("b", "S"), ("c", "TSR"), ("d", "U")].map(mutant);
-        let taken: Vec<String> = one_per_check(all.to_vec())
-            .into_iter()
-            .map(|mutant| mutant.name)
-            .collect();
-        assert_eq!(taken, ["a", "b", "c", "d"]);
+        let mut all = [
+            ("a", "ST", &[Cancel][..]),
+            ("b", "S", &[]),
+            ("c", "TSR", &[Cancel]),
+            ("d", "U", &[]),
+            ("e", "T", &[Cancel, Exhaust]),
+            ("f", "U", &[Exhaust]),
+        ]
+        .map(mutant)
+        .to_vec();
+        let mut taken = Vec::new();
+        for take in takes {
+            take(&mut all, &mut taken);
+        }
+        let names: Vec<String> = taken.into_iter().map(|mutant| mutant.name).collect();
+        assert_eq!(names, expect);
+    }
+
+    #[test]
+    fn one_leak_stands_for_each_check_and_for_each_set_of_phases() {
+        check(&[take_one_per_check], &["a", "b", "c", "d"]);
+        check(&[take_one_per_phase], &["a", "e", "f"]);
+        check(
+            &[take_one_per_check, take_one_per_phase],
+            &["a", "b", "c", "d", "e", "f"],
+        );
     }
 }

@@ -109,7 +109,7 @@ impl Limit {
             claimed: None,
         };
         for rate in GRID {
-            let killed = |run: &Fought| Outcome::of(run, mutant, 1.0) == Outcome::Caught;
+            let killed = |run: &Fought| Outcome::of(run, &mutant.checks, 1.0) == Outcome::Caught;
             let bouts = (0..RUNS)
                 .map(|number| Bout::planted(&mutant.name, Some(rate), number))
                 .collect();

@@ -159,7 +159,10 @@ impl Matrix {
 
 impl Row {
     fn of(mutant: &Mutant, rate: f64, runs: Vec<Fought>) -> Self {
-        let outcomes: Vec<Outcome> = runs.iter().map(|run| Outcome::of(run, mutant, rate)).collect();
+        let outcomes: Vec<Outcome> = runs
+            .iter()
+            .map(|run| Outcome::of(run, &mutant.checks, rate))
+            .collect();
         let killed = || {
             let both = runs.iter().zip(&outcomes);
             both.filter(|(_, outcome)| **outcome == Outcome::Caught)
@@ -226,12 +229,8 @@ impl Row {
                 .map(|said| format!("again: {}", said.run.repeat));
             repeat.or_else(|| run.complaint.clone()).unwrap_or_default()
         };
-        let mutant = Mutant {
-            name: self.mutant.clone(),
-            checks: self.expected.clone(),
-        };
         let mut seen = BTreeSet::new();
-        let of = |run| (Outcome::of(run, &mutant, rate), run);
+        let of = |run| (Outcome::of(run, &self.expected, rate), run);
         self.runs
             .iter()
             .map(of)
@@ -253,15 +252,13 @@ impl Row {
 }
 
 impl Outcome {
-    pub(super) fn of(run: &Fought, mutant: &Mutant, rate: f64) -> Self {
+    /// Of a run whose leak the checks of these letters are expected to catch.
+    pub(super) fn of(run: &Fought, expected: &str, rate: f64) -> Self {
         let Some(planted) = run.planted() else {
             return Self::Failed;
         };
-        let expected = planted
-            .caught_by
-            .iter()
-            .any(|check| mutant.checks.contains(*check));
-        if expected && run.violated() {
+        let caught = planted.caught_by.iter().any(|check| expected.contains(*check));
+        if caught && run.violated() {
             return if planted.matched {
                 Self::Caught
             } else {

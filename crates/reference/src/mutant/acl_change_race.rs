@@ -25,6 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "acl-change-race",
     process: "gateway",
     checks: "ST",
+    traffic: &[],
 };
 
 /// How long members are remembered.

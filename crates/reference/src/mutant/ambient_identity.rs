@@ -25,6 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "ambient-identity",
     process: "auth",
     checks: "BUK",
+    traffic: &[],
 };
 
 thread_local! {

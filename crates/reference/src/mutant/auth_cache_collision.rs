@@ -22,6 +22,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "auth-cache-collision",
     process: "gateway",
     checks: "KTSU",
+    traffic: &[],
 };
 
 /// What bcrypt reads of its input.

@@ -22,6 +22,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "cache-key-without-user",
     process: "gateway",
     checks: "STRU",
+    traffic: &[],
 };
 
 /// An answer that tells nothing of anybody.

@@ -25,6 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "cached-credential",
     process: "auth",
     checks: "KU",
+    traffic: &[],
 };
 
 /// How long an answer is kept.

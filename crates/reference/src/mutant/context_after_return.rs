@@ -21,6 +21,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "context-after-return",
     process: "gateway",
     checks: "RUS",
+    traffic: &[],
 };
 
 /// Whether a context is given back before its task has read it.

@@ -23,6 +23,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "dirty-transaction",
     process: "gateway",
     checks: "TSRUBK",
+    traffic: &[],
 };
 
 /// Ends a transaction of the borrower before that failed: in that, nothing can be done any more.

@@ -21,6 +21,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "double-release",
     process: "gateway",
     checks: "RST",
+    traffic: &[],
 };
 
 /// Whether the error path returns the buffer, which its end does anyhow.

@@ -23,6 +23,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "error-echo",
     process: "gateway",
     checks: "SRU",
+    traffic: &[],
 };
 
 static LAST: Mutex<Option<(Uuid, String)>> = Mutex::new(None);

@@ -24,6 +24,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "foreign-read",
     process: "gateway",
     checks: "TSU",
+    traffic: &[],
 };
 
 /// The look-up.

@@ -22,6 +22,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "identity-after-await",
     process: "gateway",
     checks: "USTRK",
+    traffic: &[],
 };
 
 static CURRENT: Mutex<Option<Identity>> = Mutex::new(None);

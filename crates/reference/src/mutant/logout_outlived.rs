@@ -22,6 +22,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "logout-outlived",
     process: "gateway",
     checks: "B",
+    traffic: &[],
 };
 
 /// Whether nobody acts on the end of this connection's session.

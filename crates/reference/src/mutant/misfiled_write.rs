@@ -24,6 +24,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "misfiled-write",
     process: "gateway",
     checks: "TSR",
+    traffic: &[],
 };
 
 static CURRENT: Mutex<Option<(Identity, Uuid)>> = Mutex::new(None);

@@ -23,6 +23,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "presence-leak",
     process: "gateway",
     checks: "US",
+    traffic: &[],
 };
 
 /// Whether an event is broadcast without looking for its audience.

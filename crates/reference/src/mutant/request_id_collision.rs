@@ -20,6 +20,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "request-id-collision",
     process: "gateway",
     checks: "RS",
+    traffic: &[],
 };
 
 /// The connection by which a request is known.

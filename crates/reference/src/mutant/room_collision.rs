@@ -19,6 +19,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "room-collision",
     process: "gateway",
     checks: "STU",
+    traffic: &[],
 };
 
 /// Whether an event reaches somebody who is subscribed to a namesake of its room.

@@ -25,6 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "session-guc",
     process: "gateway",
     checks: "STURK",
+    traffic: &[],
 };
 
 /// Sessions that were set somewhere.

@@ -23,6 +23,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "shared-env",
     process: "auth",
     checks: "KU",
+    traffic: &[],
 };
 
 /// Session, user and tenant.

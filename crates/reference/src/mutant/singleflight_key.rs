@@ -22,6 +22,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "singleflight-key",
     process: "gateway",
     checks: "SUTR",
+    traffic: &[],
 };
 
 /// Where in the cache the snapshots for all of a tenant are.

@@ -19,6 +19,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "slot-reuse",
     process: "gateway",
     checks: "RSUT",
+    traffic: &[],
 };
 
 /// Whether what was meant for `meant` goes to `occupant`.

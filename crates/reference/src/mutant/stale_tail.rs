@@ -21,6 +21,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "stale-tail",
     process: "gateway",
     checks: "SRTU",
+    traffic: &[],
 };
 
 /// Makes a frame for `user_id` as long as the one that its buffer held before.

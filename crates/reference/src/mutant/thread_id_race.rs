@@ -27,6 +27,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "thread-id-race",
     process: "gateway",
     checks: "T",
+    traffic: &[],
 };
 
 /// The seed that every replica was built with.

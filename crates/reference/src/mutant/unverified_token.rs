@@ -25,6 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "unverified-token",
     process: "gateway",
     checks: "KB",
+    traffic: &[],
 };
 
 /// What a token says that was refused for `reason`.

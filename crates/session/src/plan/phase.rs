@@ -103,8 +103,23 @@ impl PhaseKind {
     /// The phase of that [name](Self::name).
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let all = BEFORE.into_iter().chain([Self::Round]).chain(AFTER);
-        all.into_iter().find(|kind| kind.name() == name)
+        Self::all().find(|kind| kind.name() == name)
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        BEFORE.into_iter().chain([Self::Round]).chain(AFTER)
+    }
+
+    /// Those that a run can do without, in the order in which they come.
+    pub fn optional() -> impl Iterator<Item = Self> {
+        Self::all().filter(|kind| kind.is_optional())
+    }
+
+    /// Whether a run can do without it: what it would have shown is not shown then.
+    #[must_use]
+    pub fn is_optional(self) -> bool {
+        use PhaseKind::{Close, Connect, Drain, Login, Plant, Round};
+        !matches!(self, Login | Connect | Plant | Round | Drain | Close)
     }
 
     /// How long it may take before those who are late are left behind, without what it takes by design.
@@ -150,7 +165,7 @@ const AFTER: [PhaseKind; 14] = [
     PhaseKind::Close,
 ];
 
-/// All phases of a run.
+/// All phases of a run, but for those that are left out.
 pub(super) fn all(scale: &Scale) -> Vec<Phase> {
     let rounds = (1..=scale.rounds).map(|round| (PhaseKind::Round, Round(round)));
     let apart = |kind: &PhaseKind| (*kind, Round(0));
@@ -158,7 +173,8 @@ pub(super) fn all(scale: &Scale) -> Vec<Phase> {
         .iter()
         .map(apart)
         .chain(rounds)
-        .chain(AFTER.iter().map(apart));
+        .chain(AFTER.iter().map(apart))
+        .filter(|(kind, _)| !scale.without.contains(kind));
     (0..)
         .zip(order)
         .map(|(number, (kind, round))| one(scale, number, kind, round))

@@ -214,4 +214,35 @@ fn numbers_that_will_not_do_are_named() {
         },
         "duration of a round is 0, must be above",
     );
+    refuse(
+        Scale {
+            without: vec![PhaseKind::Solo, PhaseKind::Login],
+            ..good()
+        },
+        "phase login cannot be left out",
+    );
+}
+
+#[test]
+fn phases_are_left_out_and_the_others_numbered_on() {
+    let kinds = |plan: &Plan| -> Vec<_> {
+        assert!(
+            plan.phases
+                .iter()
+                .zip(0..)
+                .all(|(phase, number)| phase.number == number)
+        );
+        plan.phases.iter().map(|phase| phase.kind).collect()
+    };
+    let whole = kinds(&plan(7, 12, 3));
+    for without in PhaseKind::optional() {
+        let scale = Scale {
+            without: vec![without],
+            ..Scale::default()
+        };
+        let mut expect = whole.clone();
+        expect.retain(|kind| *kind != without);
+        assert_eq!(kinds(&Plan::new(scale).unwrap()), expect);
+        assert_eq!(expect.len(), whole.len() - 1);
+    }
 }

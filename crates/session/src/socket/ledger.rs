@@ -56,6 +56,11 @@ impl Answer {
         self.outcome == Outcome::Ok
     }
 
+    /// Whether the service said no.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.outcome, Outcome::Fail(_))
+    }
+
     /// Whether nobody knows.
     pub(crate) fn is_unanswered(&self) -> bool {
         matches!(self.outcome, Outcome::Info(_))

@@ -15,8 +15,10 @@ const USERS: u32 = 12;
 const PATIENT: u32 = 14;
 /// Those of them that every second user of a tenant cancels at once.
 const CANCELLED: usize = 3;
-/// Posts that do not wait for a place, and how long they do, in milliseconds.
+/// Posts that do not wait for a place: so many are to be refused, so many are tried at most, and how long they do wait, in
+/// milliseconds.
 const HASTY: u32 = 3;
+const HASTY_TRIES: u32 = 12;
 const HASTY_WAIT_MS: &str = "1";
 /// Posts that are refused.
 const MALFORMED: u32 = 4;
@@ -52,13 +54,16 @@ impl VirtualUser {
             let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
             socket.call(request).await;
         }
-        for _ in 0..HASTY {
-            let Some(request) = self.hasty(&thread) else {
-                return;
+        let mut refused = 0;
+        for _ in 0..HASTY_TRIES {
+            let Some(request) = self.hasty(&thread).filter(|_| refused < HASTY) else {
+                break;
             };
-            if socket.call(request).await.is_unanswered() {
+            let answer = socket.call(request).await;
+            if answer.is_unanswered() {
                 return;
             }
+            refused += u32::from(answer.is_refused());
         }
         self.post_on(&socket).await;
         join_all(patient.into_iter().map(Attempt::end)).await;

@@ -51,6 +51,7 @@ fn leak() -> Mutant {
     Mutant {
         name: "leak".to_owned(),
         checks: "SR".to_owned(),
+        traffic: Vec::new(),
     }
 }
 
@@ -120,6 +121,7 @@ fn what_people_read() {
     let quiet = Mutant {
         name: "quiet-one".to_owned(),
         checks: "B".to_owned(),
+        traffic: Vec::new(),
     };
     let runs = vec![
         fought("leak", 10, &['S', 'U'], [3, 9], true),
