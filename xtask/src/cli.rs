@@ -53,6 +53,7 @@ Examples:
   cargo xtask e2e --gate 'latency_p99 < 250ms' --gate 'throughput > 200/s'
   cargo xtask e2e --only isolation --seed 7            one plane, a workload that is known
   cargo xtask e2e --mutant NAME                        prove that a planted leak is caught; a wrong NAME lists them
+  cargo xtask e2e --differential                       are users answered in company as they are alone?
   cargo xtask e2e --fault kill:gateway-0@round         see what a run says when a service dies in its first round
 
 Exit codes, the first that holds:
@@ -115,6 +116,12 @@ pub(crate) struct E2eArgs {
     /// Plant a leak in the reference services, firing at RATE (0 to 1) of its opportunities [default rate: 1]
     #[arg(long, value_name = "NAME[:RATE]")]
     pub(crate) mutant: Option<String>,
+
+    /// A seventh look: subjects follow scripts alone, alone again (both on fresh services of their own), and together with
+    /// everybody; what they are answered must be the same. It sees what canaries cannot: counts, order, existence, errors,
+    /// presence. Costs about six seconds and two more starts of the services
+    #[arg(long)]
+    pub(crate) differential: bool,
 
     /// Break something on purpose: `kill` or `pause` a service (postgres, auth, agent, gateway-0, gateway-1) when a phase
     /// begins (login, connect, ..., round, round-2, ..., close), or at audit, pools or stop. Such a run is never valid.

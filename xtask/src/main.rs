@@ -1,6 +1,7 @@
 //! The Crosstalk commands: composes plan, start, drive, audit, judge and report, and turns what came of them into an
 //! exit code. All that is judged or measured is in the crates; here is what a user types and reads.
 
+mod alone;
 mod archive;
 mod audit;
 mod bench;

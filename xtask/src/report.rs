@@ -59,7 +59,7 @@ mod tests {
     fn every_field_is_documented() {
         let docs = include_str!("../../docs/report.md");
         let mut names = BTreeSet::new();
-        for judged in [sample::valid(), sample::violated()] {
+        for judged in [sample::valid(), sample::violated(), sample::interfered()] {
             let mut report = sample::report(&judged);
             let summary = "mutant x fired once".to_owned();
             let mutant = "x".to_owned();
@@ -91,6 +91,11 @@ mod tests {
             code(&sample::violated()),
             10,
             "a violation outweighs a breach and an unknown"
+        );
+        assert_eq!(
+            code(&sample::interfered()),
+            10,
+            "the seventh look counts as the six do"
         );
         assert_eq!(code(&sample::empty()), 12);
         let mut breach = sample::valid();

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) gates: GateSet,
     pub(crate) mutant: Option<String>,
     pub(crate) faults: Vec<Fault>,
+    /// Whether users are compared, alone with together.
+    pub(crate) differential: bool,
     pub(crate) offline: bool,
     pub(crate) postgres: PostgresSource,
     /// The command that repeats it, but for the seed.
@@ -64,8 +66,15 @@ impl Settings {
             workers: u16::try_from(workers).unwrap_or(u16::MAX).min(WORKERS_MAX),
             replicas: REPLICAS,
             without: args.without.clone(),
+            scripts: if args.differential { SCRIPTS } else { 0 },
             ..Scale::default()
         };
+        if args.differential && !planes.contains(&Plane::Isolation) {
+            return Err(usage(
+                "e2e",
+                "--differential is a look at isolation, which --only leaves out",
+            ));
+        }
         for fault in &args.faults {
             check_fault(fault, args, &planes)?;
         }
@@ -75,6 +84,7 @@ impl Settings {
             gates,
             mutant: args.mutant.clone(),
             faults: args.faults.clone(),
+            differential: args.differential,
             offline: args.offline,
             postgres: args.postgres.clone(),
             repeat: repeat(args),
@@ -92,6 +102,8 @@ impl Settings {
     }
 }
 
+/// Scripts that are followed alone and together: one at each gateway, and each dialect is spoken.
+const SCRIPTS: u16 = 2;
 /// Threads that drive users at most: the services want processors too.
 const WORKERS_MAX: u16 = 16;
 
@@ -178,6 +190,7 @@ fn repeat(args: &E2eArgs) -> String {
     if let Some(mutant) = &args.mutant {
         word(true, format!("--mutant {mutant}"));
     }
+    word(args.differential, "--differential".to_owned());
     for fault in &args.faults {
         word(true, format!("--fault {fault}"));
     }
@@ -265,11 +278,11 @@ mod tests {
 
     #[test]
     fn the_repeat_command_asks_for_the_same() {
-        let words = "--users 40 --duration 2s --without solo --rate 50 --only isolation --mutant some-leak:0.5 --fault kill:auth@round --offline --quiet";
+        let words = "--users 40 --duration 2s --without solo --rate 50 --only isolation --mutant some-leak:0.5 --differential --fault kill:auth@round --offline --quiet";
         let settings = Settings::check(&args(words)).unwrap();
         assert_eq!(
             settings.repeat,
-            "cargo xtask e2e --users 40 --duration 2s --without solo --rate 50 --only isolation --mutant some-leak:0.5 --fault kill:auth@round --offline"
+            "cargo xtask e2e --users 40 --duration 2s --without solo --rate 50 --only isolation --mutant some-leak:0.5 --differential --fault kill:auth@round --offline"
         );
         let again = args(settings.repeat.trim_start_matches("cargo xtask e2e"));
         assert_eq!(Settings::check(&again).unwrap().scale, settings.scale);
@@ -308,6 +321,10 @@ mod tests {
         check(
             "--fault kill:postgres@stop --postgres postgres://here/x",
             "not ours to break",
+        );
+        check(
+            "--differential --only performance",
+            "--differential is a look at isolation",
         );
         check("--mutant Bad!", "`Bad!` is no name");
         check("--mutant leak:2", "`2` is no rate: above 0 and at most 1");

@@ -1,5 +1,7 @@
 //! The system under test: PostgreSQL, auth, agent and two gateways, brought up in the order of their needs.
 
+mod databases;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,13 +14,15 @@ use history::Replica;
 use services::{
     Death, Guard, GuardSpec, Launch, Ports, Postgres, PostgresConfig, PostgresSource, Process, RoleOptions,
 };
-use session::Stranger;
+use session::profile::Profile;
+use session::{Stranger, Target};
 use tokio::sync::watch;
 
 use crate::binaries::Binaries;
 use crate::operator::Operator;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use databases::Databases;
 
 /// Gateways in front of one database.
 pub(crate) const REPLICAS: u8 = 2;
@@ -95,6 +99,25 @@ pub(crate) struct Chat {
     pub(crate) audit_url: String,
 }
 
+impl Chat {
+    /// Where they are, and what.
+    pub(crate) fn target(&self, profile: Profile) -> Target {
+        Target {
+            auth: format!("http://{}", self.auth),
+            gateways: self.gateways.iter().map(ToString::to_string).collect(),
+            profile,
+            strangers: self.strangers.clone(),
+        }
+    }
+
+    /// Stops its processes.
+    pub(crate) async fn stop(self) -> Result<()> {
+        let all = join_all(self.processes.iter().map(Process::stop)).await;
+        all.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(())
+    }
+}
+
 impl Stack {
     /// Starts everything and waits until it answers for its health; what comes `half_way` comes when the database is up and
     /// the services are not.
@@ -124,6 +147,7 @@ impl Stack {
                         guard,
                         order,
                         binaries,
+                        prefix: "",
                     }
                     .all(&postgres)
                     .await?,
@@ -146,6 +170,17 @@ impl Stack {
             notes,
             postgres,
         })
+    }
+
+    /// The same services once more, in a database of their own beside the first.
+    pub(crate) async fn beside(&self, guard: &Guard, order: Order<'_>, prefix: &str) -> Result<Chat> {
+        let starter = Starter {
+            guard,
+            order,
+            binaries: order.binaries.context("there are no services to start")?,
+            prefix,
+        };
+        starter.all(&self.postgres).await
     }
 
     /// The processes that ended unasked so far.
@@ -223,35 +258,6 @@ pub(crate) fn cache_dir() -> PathBuf {
         .join("crosstalk")
 }
 
-/// The services' database, and the URLs by which each of its users reaches it.
-struct Databases {
-    roles: [String; 3],
-    owner_url: String,
-    auth_url: String,
-    gateway_url: String,
-    audit_url: String,
-}
-
-impl Databases {
-    async fn create(postgres: &Postgres) -> Result<Self> {
-        let owner = postgres.create_role("owner", RoleOptions::default()).await?;
-        let chat = postgres.create_database("chat", &owner).await?;
-        let user = async |name| {
-            let role = postgres.create_role(name, RoleOptions::default()).await?;
-            postgres.admit(&role, &chat).await?;
-            anyhow::Ok(role)
-        };
-        let (auth, gateway, audit) = (user("auth").await?, user("gateway").await?, user("audit").await?);
-        Ok(Self {
-            roles: [&auth, &gateway, &audit].map(|role| role.name().to_owned()),
-            owner_url: postgres.url(&owner, &chat),
-            auth_url: postgres.url(&auth, &chat),
-            gateway_url: postgres.url(&gateway, &chat),
-            audit_url: postgres.url(&audit, &chat),
-        })
-    }
-}
-
 /// A process that answers, and where.
 struct Started {
     process: Process,
@@ -273,17 +279,26 @@ struct Starter<'a> {
     guard: &'a Guard,
     order: Order<'a>,
     binaries: &'a Binaries,
+    /// What the names of processes and of what they keep begin with.
+    prefix: &'a str,
 }
 
 impl Starter<'_> {
     async fn all(&self, postgres: &Postgres) -> Result<Chat> {
-        let databases = Databases::create(postgres).await?;
+        let databases = Databases::create(postgres, self.prefix).await?;
         self.migrate(&databases).await?;
-        let key = self.order.run_dir.logs().join("auth.key");
+        let key = self.order.run_dir.logs().join(format!("{}auth.key", self.prefix));
         let (auth, agent) = tokio::try_join!(self.auth("auth", OURS, &databases, &key), self.agent())?;
         let first = self.gateway(0, &databases, &auth, &agent);
         let second = self.gateway(1, &databases, &auth, &agent);
-        let strangers = self.strangers(&databases, &key);
+        let strangers = async {
+            // of services that nobody attacks there are none
+            if self.prefix.is_empty() {
+                self.strangers(&databases, &key).await
+            } else {
+                Ok(Vec::new())
+            }
+        };
         let (first, second, strangers) = tokio::try_join!(first, second, strangers)?;
         std::fs::remove_file(&key).with_context(|| format!("cannot remove {}", key.display()))?;
         let operators = vec![
@@ -417,13 +432,15 @@ impl Starter<'_> {
         let Some(mutant) = self.order.mutant else {
             return Ok(launch);
         };
-        let record = self.order.run_dir.mutants()?.join(format!("{name}.jsonl"));
+        let record = format!("{}{name}.jsonl", self.prefix);
+        let record = self.order.run_dir.mutants()?.join(record);
         Ok(launch
             .args(["--mutant", mutant, "--mutant-record"])
             .args([record]))
     }
 
     fn launch(&self, binary: &str, name: &str) -> Result<Launch> {
+        let name = format!("{}{name}", self.prefix);
         let log = self.order.run_dir.logs().join(format!("{name}.log"));
         Ok(Launch::new(name, self.binaries.path(binary)?, log))
     }
@@ -443,7 +460,8 @@ impl Starter<'_> {
     }
 
     fn ports_file(&self, name: &str) -> PathBuf {
-        self.order.run_dir.logs().join(format!("{name}.ports"))
+        let file = format!("{}{name}.ports", self.prefix);
+        self.order.run_dir.logs().join(file)
     }
 }
 

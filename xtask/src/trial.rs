@@ -4,12 +4,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use history::{At, Fact, RunHeader};
+use isolation::NON_INTERFERENCE;
 use services::Guard;
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
-use session::{Clock, Drive, Driven, Limits, Target};
+use session::{Clock, Drive, Driven, LEADER, Limits, Target};
 use tokio::sync::watch;
 
+use crate::alone::Bench;
 use crate::archive::Archive;
 use crate::audit;
 use crate::binaries::Binaries;
@@ -63,13 +65,7 @@ impl<'a> Trial<'a> {
             Ok(guard) => guard,
             Err(error) => return Ok(Outcome::NotStarted(error)),
         };
-        let order = Order {
-            binaries: self.binaries,
-            run_dir: self.run_dir,
-            postgres: &self.settings.postgres,
-            offline: self.settings.offline,
-            mutant: self.settings.mutant.as_deref(),
-        };
+        let order = self.wanted();
         let half_way = self.strike(Moment::Start, None, &guard, None);
         let stack = tokio::select! {
             started = Stack::start(&guard, order, self.progress, half_way) => started.map_err(Outcome::NotStarted),
@@ -108,6 +104,17 @@ impl<'a> Trial<'a> {
         self.judged(log, driven, header)
     }
 
+    /// What the services are made from.
+    pub(crate) fn wanted(self) -> Order<'a> {
+        Order {
+            binaries: self.binaries,
+            run_dir: self.run_dir,
+            postgres: &self.settings.postgres,
+            offline: self.settings.offline,
+            mutant: self.settings.mutant.as_deref(),
+        }
+    }
+
     /// From the first user to the last look at the services.
     async fn covered(
         self,
@@ -116,10 +123,17 @@ impl<'a> Trial<'a> {
         profile: Profile,
         epoch: Instant,
         log: &mut Log,
-    ) -> Option<Driven> {
+    ) -> Vec<Driven> {
         let mut vigil = Vigil::new(stack, log.clock);
-        let mut driven = None;
+        let mut driven = Vec::new();
         if let Some(chat) = &stack.chat {
+            let bench = Bench {
+                stack,
+                guard,
+                profile: &profile,
+                epoch,
+            };
+            driven = self.alone(bench, log).await;
             let field = Field {
                 stack,
                 guard,
@@ -127,7 +141,7 @@ impl<'a> Trial<'a> {
                 epoch,
             };
             let outcome = self.drive(field, profile.clone(), &mut vigil, log).await;
-            driven = log.survive("driving the users", outcome);
+            driven.extend(log.survive("driving the users", outcome));
             for error in driven.iter_mut().flat_map(|driven| driven.broken.drain(..)) {
                 log.trouble(format!(
                     "driving the users failed: {:#}",
@@ -198,13 +212,13 @@ impl<'a> Trial<'a> {
         }
     }
 
-    fn judged(self, mut log: Log, driven: Option<Driven>, header: RunHeader) -> Result<Outcome> {
+    fn judged(self, mut log: Log, driven: Vec<Driven>, header: RunHeader) -> Result<Outcome> {
         let interrupted = self.interrupt.seen().is_some();
         log.record(Fact::Ended { interrupted });
         let (own, mut flawed) = log.finish();
         let (mut judge, mut meter) = (own.judge, own.meter);
         let mut seals = own.seal.map(|seal| vec![seal]).map_err(anyhow::Error::new);
-        if let Some(driven) = driven {
+        for driven in driven {
             judge = judge.merge(driven.judge);
             meter = meter.merge(driven.meter);
             seals = seals.map(|own| own.into_iter().chain(driven.seals).collect());
@@ -234,7 +248,8 @@ impl<'a> Trial<'a> {
     ) -> Result<Driven> {
         let (sender, mut progress) = watch::channel(session::Progress::default());
         let (call_off, interrupt) = watch::channel(false);
-        let drive = self.order(field, profile, sender, interrupt)?;
+        let (plan, target) = (self.plan(&profile)?, field.chat.target(profile));
+        let drive = self.drive_of(plan, target, LEADER, field.epoch, (sender, interrupt));
         let mut due = self.due(&drive.plan);
         let mut driving = tokio::task::spawn_blocking(move || session::drive(drive));
         let (mut raised, mut lost) = (self.interrupt.flag(), false);
@@ -271,34 +286,35 @@ impl<'a> Trial<'a> {
         Ok(driven.context("the drive broke")??)
     }
 
-    fn order(
-        self,
-        field: Field<'_>,
-        profile: Profile,
-        progress: watch::Sender<session::Progress>,
-        interrupt: watch::Receiver<bool>,
-    ) -> Result<Drive> {
+    /// Who does what, for this target.
+    pub(crate) fn plan(self, profile: &Profile) -> Result<Plan> {
         let dialects = u8::try_from(profile.dialects.len())?;
-        let scale = Scale {
+        Ok(Plan::new(Scale {
             seed: self.seed,
             dialects,
             ..self.settings.scale.clone()
-        };
-        Ok(Drive {
-            plan: Plan::new(scale)?,
-            target: Target {
-                auth: format!("http://{}", field.chat.auth),
-                gateways: field.chat.gateways.iter().map(ToString::to_string).collect(),
-                profile,
-                strangers: field.chat.strangers.clone(),
-            },
+        })?)
+    }
+
+    pub(crate) fn drive_of(
+        self,
+        plan: Plan,
+        target: Target,
+        leader: u16,
+        epoch: Instant,
+        (progress, interrupt): (watch::Sender<session::Progress>, watch::Receiver<bool>),
+    ) -> Drive {
+        Drive {
+            plan,
+            target,
             run_dir: self.run_dir.path().to_path_buf(),
             run: self.run,
-            epoch: field.epoch,
+            leader,
+            epoch,
             limits: Limits::default(),
             progress,
             interrupt,
-        })
+        }
     }
 
     /// The faults that come in phases, the first one last.
@@ -351,6 +367,7 @@ impl<'a> Trial<'a> {
             planes,
             gates,
             repeat,
+            differential,
             ..
         } = self.settings;
         // a run that drives nobody expects nobody
@@ -364,7 +381,12 @@ impl<'a> Trial<'a> {
             users: driven(scale.users),
             tenants: driven(scale.tenants),
             rounds: if self.settings.drives() { scale.rounds } else { 0 },
-            planes: planes.iter().map(|plane| plane.name().to_owned()).collect(),
+            planes: planes
+                .iter()
+                .map(|plane| plane.name())
+                .chain(differential.then_some(NON_INTERFERENCE))
+                .map(str::to_owned)
+                .collect(),
             gates: gates.gates().iter().map(ToString::to_string).collect(),
             not_applicable: profile.not_applicable.clone(),
             revocation_grace_ms: u64::try_from(profile.revocation_grace.as_millis()).unwrap_or(u64::MAX),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Account, At, AuditRow, BoundaryKind, ChannelKind, Check, CloseCause, Conn, Identified, Inbound, Interval,
-    Invoked, Op, Outcome, PoolFigures, Probe, Replica, Room, RoomIssued, Round, RunHeader, Session,
+    Invoked, Op, Outcome, PoolFigures, Probe, Replica, Room, RoomIssued, Round, RunHeader, Session, Subject,
     ThreadIssued, Token, User,
 };
 
@@ -203,4 +203,6 @@ pub enum Fact<'a> {
         #[serde(borrow)]
         what: Cow<'a, str>,
     },
+    /// A user follows a script; its first fact.
+    Subject(Subject),
 }

@@ -29,6 +29,7 @@ mod ids;
 mod reader;
 mod seal;
 mod segment;
+mod subject;
 mod writer;
 
 pub use event::{Event, Fact};
@@ -43,6 +44,7 @@ pub use ids::{
 pub use reader::{ReadError, SegmentReader};
 pub use seal::{Seal, SealError, SegmentSeal};
 pub use segment::{RECORD_BYTES_MAX, VERSION};
+pub use subject::{Subject, Take};
 pub use writer::{SegmentWriter, WriteError};
 
 #[cfg(test)]

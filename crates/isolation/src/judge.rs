@@ -1,9 +1,9 @@
 //! The judge: takes a run's events, merges with other judges, decides.
 
-mod case;
+pub(crate) mod case;
 mod check;
 mod connection;
-mod docket;
+pub(crate) mod docket;
 mod finish;
 mod inbound;
 mod ledger;
@@ -21,6 +21,7 @@ use rustc_hash::FxHashMap;
 
 use crate::Judgement;
 use crate::canary::Found;
+use crate::differential::Transcripts;
 use crate::identity::fingerprint_of_id;
 use crate::scan::{Medium, Scanner};
 use crate::seen::Seen;
@@ -58,6 +59,7 @@ pub struct Judge {
     /// Attempts that are not completed.
     attempts: FxHashMap<Op, Conn>,
     in_flight: BTreeMap<Replica, Ticks>,
+    transcripts: Transcripts,
 }
 
 impl Judge {
@@ -72,11 +74,13 @@ impl Judge {
             connections: FxHashMap::default(),
             attempts: FxHashMap::default(),
             in_flight: BTreeMap::new(),
+            transcripts: Transcripts::default(),
         }
     }
 
     /// Takes an event and where it stands in the history.
     pub fn observe(&mut self, place: Place, event: &Event<'_>) {
+        self.transcripts.observe(place, event);
         let at = event.at;
         match &event.fact {
             Fact::Opened {
@@ -126,6 +130,7 @@ impl Judge {
         }
         self.ledger.merge(other.ledger);
         self.sightings.merge(other.sightings);
+        self.transcripts.merge(other.transcripts);
         for (conn, connection) in other.connections {
             if self.connections.insert(conn, connection).is_some() {
                 let problem = format!("connection {} stands in the histories of two workers", conn.0);
@@ -144,7 +149,7 @@ impl Judge {
     pub fn finish(mut self) -> Judgement {
         self.end_connections();
         self.ledger.stored.settle();
-        finish::judgement(&Case::new(&self))
+        finish::judgement(&Case::new(&self), &self.transcripts)
     }
 
     fn connection(&mut self, conn: Conn) -> &mut Connection {

@@ -4,7 +4,7 @@ use history::{At, Check, Conn, Fingerprint, Op, Place, Serial, User};
 use serde::{Deserialize, Serialize};
 
 use crate::canary::Datum;
-use crate::{CheckVerdict, ProbeCount, State};
+use crate::{CheckVerdict, NonInterference, ProbeCount, State};
 
 /// The judgement of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Judgement {
     pub probes: ProbeCount,
     /// What the last borrower of a pooled connection left for the next.
     pub pool_hygiene: PoolHygiene,
+    /// Whether users were answered alike alone and in company; `None` if nobody asked.
+    pub non_interference: Option<NonInterference>,
     /// Why the judgement as a whole is not what it should be: holes and contradictions in the history.
     pub problems: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Judgement {
             .verdicts
             .iter()
             .map(|verdict| verdict.state)
+            .chain(self.non_interference.iter().map(|seventh| seventh.state))
             .max()
             .unwrap_or(State::Unknown);
         if worst == State::Violated || !self.pool_hygiene.findings.is_empty() {

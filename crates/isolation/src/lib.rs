@@ -46,6 +46,7 @@ pub mod canary;
 pub mod scan;
 
 mod bounded;
+mod differential;
 mod explain;
 mod identity;
 mod judge;
@@ -57,6 +58,7 @@ mod seen;
 mod ticks;
 mod verdict;
 
+pub use differential::{Difference, NON_INTERFERENCE, NON_INTERFERENCE_LETTER, NonInterference};
 pub use explain::{Evidence, Excerpt, Explainer, LastStep};
 pub use identity::fingerprint_of_id;
 pub use judge::Judge;

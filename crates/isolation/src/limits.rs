@@ -36,3 +36,9 @@ pub(crate) const HOLDERS_MAX: usize = 8;
 pub(crate) const NAMED_IN_REASON_MAX: usize = 5;
 /// Earlier runs that are told apart.
 pub(crate) const RESIDUE_RUNS_MAX: usize = 16;
+/// Users whose doings are compared.
+pub(crate) const SUBJECTS_MAX: usize = 4096;
+/// Steps and events of one of them.
+pub(crate) const TRANSCRIPT_ENTRIES_MAX: usize = 1 << 16;
+/// Bytes of what was said to one of them.
+pub(crate) const TRANSCRIPT_BYTES_MAX: usize = 8 << 20;

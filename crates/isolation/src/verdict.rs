@@ -158,7 +158,7 @@ pub(crate) fn counted(n: u64, noun: &str) -> String {
 }
 
 /// Digits in groups of three.
-fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -171,7 +171,7 @@ fn grouped(n: u64) -> String {
 }
 
 /// A share in per cent, with two digits that count.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let decimals = (1.0 - percent.log10().floor()).clamp(0.0, 9.0) as usize;
     format!("{percent:.decimals$} %")

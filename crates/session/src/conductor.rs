@@ -87,7 +87,7 @@ impl Conductor {
     /// Leads through all phases, or as far as there is a point; whether the run was interrupted.
     pub(crate) async fn lead(mut self) -> (Recorder, bool) {
         let plan = Arc::clone(&self.plan);
-        let mut stage = Stage::begin(self.clock.now());
+        let mut stage = Stage::begin(self.clock.now(), &plan);
         let mut end = PhaseEnd::Over;
         let mut behind = BTreeSet::new();
         for phase in &plan.phases {
@@ -134,7 +134,7 @@ impl Conductor {
 
     /// Waits for all users, the phase's limit, or whatever else ends it.
     async fn gather(&mut self, phase: &Phase, behind: &BTreeSet<User>) -> (PhaseEnd, Vec<Arrival>) {
-        let users = self.plan.people.len();
+        let users = self.plan.users().count();
         let mut deadline = Instant::now() + phase.limit;
         let mut prompt = 0;
         let mut arrived: Vec<Arrival> = Vec::with_capacity(users);
@@ -181,7 +181,7 @@ impl Conductor {
     /// unknown.
     fn tell_missing(&mut self, at: At, phase: &Phase, arrived: &[Arrival], behind: &mut BTreeSet<User>) {
         let here: BTreeSet<_> = arrived.iter().map(|arrival| arrival.user).collect();
-        let all: BTreeSet<_> = self.plan.people.iter().map(|person| person.user).collect();
+        let all: BTreeSet<_> = self.plan.users().collect();
         let missing: BTreeSet<_> = all.difference(&here).copied().collect();
         let name = phase.kind.name();
         if let Some(who) = named(missing.difference(behind).copied()) {
@@ -233,9 +233,10 @@ struct Stage {
 }
 
 impl Stage {
-    fn begin(from: At) -> Self {
+    fn begin(from: At, plan: &Plan) -> Self {
+        let first = plan.phases.first().map_or(PhaseKind::Login, |phase| phase.kind);
         Self {
-            name: stage_of(PhaseKind::Login),
+            name: stage_of(first),
             from,
         }
     }
@@ -246,6 +247,7 @@ fn stage_of(kind: PhaseKind) -> &'static str {
         PhaseKind::Login => "log in",
         PhaseKind::Connect => "connect",
         PhaseKind::Drain | PhaseKind::Close => "drain",
+        PhaseKind::Alone => "alone",
         _ => "drive",
     }
 }

@@ -22,11 +22,13 @@ use crate::cue::Prompter;
 use crate::limits::Limits;
 use crate::login::Desk;
 use crate::plan::{Phase, PhaseKind, Plan};
+use crate::player::Player;
 use crate::recorder::{RecordError, Recorded, Recorder};
+use crate::subject::Subject;
 use crate::user::VirtualUser;
 use crate::worker::{Run, Target, Worker};
 
-/// Number of the worker that leads; those that drive users come after it. Worker 0 is the caller's.
+/// Number of the first worker that leads. Worker 0 is the caller's.
 pub const LEADER: u16 = 1;
 
 /// A run to drive.
@@ -40,6 +42,9 @@ pub struct Drive {
     pub run_dir: PathBuf,
     /// Number of the run, 25 bits.
     pub run: u32,
+    /// Number of the worker that leads, [`LEADER`] unless others have driven in this run: those that drive users come
+    /// after it.
+    pub leader: u16,
     /// The instant that is [`history::At::START`].
     pub epoch: Instant,
     /// What bounds the waits.
@@ -127,14 +132,15 @@ pub fn drive(drive: Drive) -> Result<Driven, DriveError> {
         target: Arc::new(drive.target),
         limits: drive.limits,
     };
-    let leading = runtime(LEADER)?;
+    let leader = drive.leader;
+    let leading = runtime(leader)?;
     let (cues, cue) = watch::channel(Cue::Wait);
     let (raise, alarm) = watch::channel(false);
-    let (sender, arrivals) = mpsc::channel(plan.people.len());
-    let recorder = Recorder::create(&run_dir, run.run, LEADER)?;
+    let (sender, arrivals) = mpsc::channel(plan.users().count());
+    let recorder = Recorder::create(&run_dir, run.run, leader)?;
     let mut crew = Vec::new();
     for index in 0..plan.scale.workers {
-        let number = LEADER + 1 + index;
+        let number = leader + 1 + index;
         let recorder = Recorder::create(&run_dir, run.run, number)?;
         let hand = Hand {
             number,
@@ -254,17 +260,10 @@ impl Hand {
         let runtime = runtime(self.number)?;
         let worker = Rc::new(Worker::new(self.number, self.run, recorder, self.alarm.clone()));
         let desk = Rc::new(Desk::new(&worker)?);
-        let ours = worker
-            .plan
-            .people
-            .iter()
-            .filter(|person| person.worker == self.index);
         let prompter = Rc::new(Prompter::new());
         let mut lives = Vec::new();
-        for person in ours {
-            let mint = Mint::new(person.user, worker.run)?;
-            let user = VirtualUser::new(&worker, &desk, person.clone(), mint);
-            let life = live(user, Rc::clone(&prompter), self.arrivals.clone());
+        for player in players(&worker, &desk, self.index)? {
+            let life = live(player, Rc::clone(&prompter), self.arrivals.clone());
             lives.push(runtime.spawn_local(worker.watched(life)));
         }
         drop((desk, self.arrivals));
@@ -281,22 +280,37 @@ impl Hand {
     }
 }
 
+/// Those whom the worker of that index drives.
+fn players(worker: &Rc<Worker>, desk: &Rc<Desk>, index: u16) -> Result<Vec<Player>, MintError> {
+    let mint = |user| Mint::new(user, worker.run);
+    let people = worker.plan.people.iter().filter(|person| person.worker == index);
+    let people = people.map(|person| {
+        let user = VirtualUser::new(worker, desk, person.clone(), mint(person.user)?);
+        Ok(Player::User(Box::new(user)))
+    });
+    let subjects = worker.plan.subjects.iter();
+    let subjects = subjects
+        .filter(|subject| subject.person.worker == index)
+        .map(|plan| {
+            let subject = Subject::new(worker, desk, plan.clone(), mint(plan.person.user)?);
+            Ok(Player::Subject(Box::new(subject)))
+        });
+    people.chain(subjects).collect()
+}
+
 /// A user's life: each phase when its cue comes, until there is none.
-async fn live(user: VirtualUser, prompter: Rc<Prompter>, arrivals: mpsc::Sender<Arrival>) {
-    let mut next = 0;
+async fn live(user: Player, prompter: Rc<Prompter>, arrivals: mpsc::Sender<Arrival>) {
+    let worker = Rc::clone(user.worker());
+    let plan = &worker.plan;
+    let mut next = plan.first_phase();
+    let end = next + u16::try_from(plan.phases.len()).unwrap_or(u16::MAX);
     loop {
         let Cue::Play { phase, from } = prompter.wait_for(|cue| is_next(cue, next)).await else {
             break;
         };
-        play(
-            &user,
-            &user.worker.plan.phases[usize::from(phase)],
-            from,
-            &prompter,
-        )
-        .await;
+        play(&user, plan.phase(phase), from, &prompter).await;
         let arrival = Arrival {
-            user: user.person.user,
+            user: user.user(),
             phase,
             fit: user.is_fit(),
         };
@@ -304,21 +318,21 @@ async fn live(user: VirtualUser, prompter: Rc<Prompter>, arrivals: mpsc::Sender<
             break;
         }
         next = phase + 1;
-        if usize::from(next) == user.worker.plan.phases.len() {
+        if next == end {
             return;
         }
     }
     let close = Phase {
         kind: PhaseKind::Close,
-        ..user.worker.plan.phases[0].clone()
+        ..plan.phases[0].clone()
     };
     // whoever does not answer a close is left
-    let _ = tokio::time::timeout(STOP_LIMIT, user.play(&close, user.worker.clock.now())).await;
+    let _ = tokio::time::timeout(STOP_LIMIT, user.play(&close, worker.clock.now())).await;
 }
 
 /// Plays a phase until its end, or until the others go on without this user.
-async fn play(user: &VirtualUser, phase: &Phase, from: history::At, prompter: &Prompter) {
-    user.worker.enter(phase);
+async fn play(user: &Player, phase: &Phase, from: history::At, prompter: &Prompter) {
+    user.worker().enter(phase);
     tokio::select! {
         biased;
         () = user.play(phase, from) => {}

@@ -41,11 +41,13 @@ mod http;
 mod limits;
 mod login;
 pub mod plan;
+mod player;
 mod pointer;
 mod probe;
 pub mod profile;
 mod recorder;
 mod socket;
+mod subject;
 mod user;
 mod worker;
 

@@ -14,7 +14,7 @@ use jsonwebtoken::EncodingKey;
 use crate::board::Account;
 use crate::codec::{Slot, Values};
 use crate::http::{Call, Http, HttpAnswer, Line};
-use crate::plan::Person;
+use crate::plan::{Person, Tenancy};
 use crate::pointer::pick;
 use crate::profile::{Accounts, Algorithm, Signing};
 use crate::worker::Worker;
@@ -67,7 +67,13 @@ impl Desk {
 
     /// What `person` logs in with, once it has an account: one that it makes, or one that is listed. `None` if the service did
     /// not make it.
-    pub(crate) async fn enrol(&self, line: &Line, person: &Person, mint: &RefCell<Mint>) -> Option<Values> {
+    pub(crate) async fn enrol(
+        &self,
+        line: &Line,
+        person: &Person,
+        tenancy: &Tenancy,
+        mint: &RefCell<Mint>,
+    ) -> Option<Values> {
         let register = match &self.worker.target.profile.accounts {
             Accounts::List(listed) => return Some(listed.get(person.user.0 as usize)?.values.clone()),
             Accounts::Register { .. } => self.worker.target.profile.http.register.as_ref()?,
@@ -77,7 +83,6 @@ impl Desk {
             self.worker.record(Fact::LimitHit { what });
         });
         let (email, password) = credentials.ok()?;
-        let tenancy = &self.worker.plan.tenants[person.tenant.0 as usize];
         let mut known = Values::new()
             .with(Slot::Email, &email)
             .with(Slot::Handle, email.split('@').next().unwrap_or_default())

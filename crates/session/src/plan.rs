@@ -6,10 +6,11 @@
 mod names;
 mod phase;
 mod steps;
+mod subject;
 
 use std::time::Duration;
 
-use history::{At, Replica, Room, Round, Tenant, User};
+use history::{At, Replica, Room, Round, Take, Tenant, User};
 use perf::{Schedule, Spacing, Starts};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,6 +19,7 @@ use crate::clock::nanoseconds;
 
 pub use phase::{Phase, PhaseKind};
 pub use steps::{Mix, Step, Steps};
+pub use subject::{Deed, SubjectPlan};
 
 /// Most users of a run: a canary carries its owner in 20 bits.
 pub const MAX_USERS: u32 = history::USERS_MAX;
@@ -47,6 +49,8 @@ pub struct Scale {
     pub dialects: u8,
     /// Phases that are left out, each [optional](PhaseKind::is_optional).
     pub without: Vec<PhaseKind>,
+    /// Scripts that are followed alone and together; 0 for none.
+    pub scripts: u16,
 }
 
 impl Default for Scale {
@@ -63,6 +67,7 @@ impl Default for Scale {
             replicas: 1,
             dialects: 1,
             without: Vec::new(),
+            scripts: 0,
         }
     }
 }
@@ -183,6 +188,10 @@ pub struct Plan {
     pub rooms: Vec<RoomPlan>,
     /// The phases, in order.
     pub phases: Vec<Phase>,
+    /// Those who follow scripts, beside the people.
+    pub subjects: Vec<SubjectPlan>,
+    /// Keeps the tenants of different runs apart.
+    tag: u64,
 }
 
 impl Plan {
@@ -208,16 +217,20 @@ impl Plan {
     pub fn new(scale: Scale) -> Result<Self, PlanError> {
         check(&scale)?;
         let mut rng = ChaCha8Rng::seed_from_u64(scale.seed);
-        let tenants = tenants(&scale, &mut rng);
+        let tag = rng.random_range(0..1_u64 << 40);
+        let tenants = tenants(&scale, tag, &mut rng);
         let people = people(&scale, &mut rng);
         let rooms = rooms(&scale);
         let phases = phase::all(&scale);
+        let subjects = subject::subjects(&scale, Take::Together, tag);
         Ok(Self {
             scale,
             people,
             tenants,
             rooms,
             phases,
+            subjects,
+            tag,
         })
     }
 
@@ -285,10 +298,14 @@ impl Plan {
     }
 
     fn rng(&self, user: User, round: Round, purpose: u64) -> ChaCha8Rng {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.scale.seed);
-        rng.set_stream(1 + (purpose << 48 | u64::from(round.0) << 32 | u64::from(user.0)));
-        rng
+        rng(&self.scale, user, round, purpose)
     }
+}
+
+fn rng(scale: &Scale, user: User, round: Round, purpose: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(scale.seed);
+    rng.set_stream(1 + (purpose << 48 | u64::from(round.0) << 32 | u64::from(user.0)));
+    rng
 }
 
 fn check(scale: &Scale) -> Result<(), PlanError> {
@@ -307,7 +324,9 @@ fn check(scale: &Scale) -> Result<(), PlanError> {
         }),
         _ => Ok(()),
     };
+    let all = u64::from(scale.users) + u64::from(subject::users(scale));
     within("number of users", scale.users.into(), MAX_USERS.into())?;
+    within("number of users and subjects", all, MAX_USERS.into())?;
     within("number of tenants", scale.tenants.into(), scale.users.into())?;
     within("number of rounds", scale.rounds.into(), 1_000)?;
     within("number of workers", scale.workers.into(), 1_000)?;
@@ -325,8 +344,7 @@ fn check(scale: &Scale) -> Result<(), PlanError> {
     }
 }
 
-fn tenants(scale: &Scale, rng: &mut ChaCha8Rng) -> Vec<Tenancy> {
-    let tag = rng.random_range(0..1_u64 << 40);
+fn tenants(scale: &Scale, tag: u64, rng: &mut ChaCha8Rng) -> Vec<Tenancy> {
     let one = |number| Tenancy {
         tenant: Tenant(number),
         slug: names::tenant(number, tag),

@@ -8,6 +8,7 @@
 mod accounts;
 mod action;
 mod capability;
+mod company;
 mod file;
 mod http;
 mod reference;
@@ -23,6 +24,7 @@ use crate::codec::{Framing, Slot, Template};
 pub use accounts::{Accounts, Algorithm, Listed, Signing};
 pub use action::Action;
 pub use capability::Capability;
+pub use company::Company;
 pub use file::{Mistake, ProfileError, TargetFile, schema};
 pub use http::{Exchange, HttpPaths, Verb};
 pub use service::{Reach, Ready, Service};
@@ -54,6 +56,8 @@ pub struct Profile {
     pub situations: Vec<(String, Vec<Check>)>,
     /// What the audit reads from the database; `None` where there is none to read.
     pub audit: Option<AuditSource>,
+    /// What may differ between answers alone and in company.
+    pub company: Company,
 }
 
 /// What the audit reads.

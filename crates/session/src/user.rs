@@ -131,6 +131,8 @@ impl VirtualUser {
             PhaseKind::ReadAll => Box::pin(self.read_all()),
             PhaseKind::Drain => Box::pin(self.drain()),
             PhaseKind::Close => Box::pin(self.close()),
+            // a subject's
+            PhaseKind::Alone => return,
         };
         part.await;
     }

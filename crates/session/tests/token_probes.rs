@@ -38,6 +38,7 @@ fn against(mistake: Option<Mistake>) -> Judgement {
         },
         run_dir: folder.path().to_owned(),
         run: RUN,
+        leader: session::LEADER,
         epoch: Instant::now(),
         limits: Limits {
             drain_quiet: Duration::from_millis(20),

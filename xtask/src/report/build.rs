@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use history::Check;
-use isolation::{CheckVerdict, Evidence, Judgement, LastStep, State};
+use isolation::{
+    CheckVerdict, Evidence, Judgement, LastStep, NON_INTERFERENCE_LETTER, NonInterference, State,
+};
 use perf::{GateOutcome, GateSet, Metric, Sheet};
 
 use super::model::{
-    CheckReport, Files, Finding, Gate, GateState, Isolation, NOT_COVERED, Report, Run, SCHEMA_VERSION, Step,
+    CheckReport, Company, Difference, Files, Finding, Gate, GateState, Isolation, NOT_COVERED, Report, Run,
+    SCHEMA_VERSION, Step,
 };
 use crate::cli::Plane;
 use crate::exit::Exit;
@@ -61,6 +64,10 @@ fn isolation(judgement: &Judgement, evidence: &[Evidence], selected: bool) -> Is
         verdict: verdict.clone(),
     };
     let of_checks: u64 = judgement.verdicts.iter().map(|verdict| verdict.violations).sum();
+    let of_company = judgement
+        .non_interference
+        .as_ref()
+        .map_or(0, |seventh| seventh.violations);
     let hygiene = &judgement.pool_hygiene;
     Isolation {
         checks: judgement
@@ -69,7 +76,11 @@ fn isolation(judgement: &Judgement, evidence: &[Evidence], selected: bool) -> Is
             .filter(|_| selected)
             .map(report)
             .collect(),
-        violations: of_checks + hygiene.findings.len() as u64,
+        violations: of_checks + hygiene.findings.len() as u64 + of_company,
+        non_interference: judgement
+            .non_interference
+            .as_ref()
+            .map(|seventh| company(seventh, &judgement.problems)),
         findings: findings(judgement, evidence),
         lost_acks: judgement.lost_acks.clone(),
         residue: judgement.residue.clone(),
@@ -83,15 +94,61 @@ fn isolation(judgement: &Judgement, evidence: &[Evidence], selected: bool) -> Is
     }
 }
 
+fn company(seventh: &NonInterference, problems: &[String]) -> Company {
+    let mut own = seventh.clone();
+    without_problems(&mut own.reasons, problems);
+    let text = own.to_string();
+    Company {
+        letter: NON_INTERFERENCE_LETTER,
+        text,
+        state: seventh.state,
+        reasons: seventh.reasons.clone(),
+        violations: seventh.violations,
+        scripts: seventh.scripts,
+        steps: seventh.steps,
+        exposed: seventh.exposed,
+        units: seventh.units,
+        bound: seventh.bound,
+        events: seventh.events,
+        controls: seventh.controls,
+        repeated: seventh.repeated,
+        differences: seventh.differences.iter().map(difference).collect(),
+        not_covered: seventh.not_covered.clone(),
+    }
+}
+
+fn difference(found: &isolation::Difference) -> Difference {
+    Difference {
+        kind: found.kind.clone(),
+        observer: found.observer,
+        victim: found.victim,
+        script: found.script,
+        step: found.step.clone(),
+        pointer: found.pointer.clone(),
+        alone: found.alone.clone(),
+        together: found.together.clone(),
+        op: found.op.map(|op| op.0),
+        connection: found.conn.map(|conn| conn.0),
+        at_us: found.at.0 / 1_000,
+        worker: found.place.worker,
+        event: found.place.index,
+        count: found.count,
+    }
+}
+
 /// The verdict's own words, but for what is wrong with the whole run: that is said once, apart.
 fn in_words(verdict: &CheckVerdict, problems: &[String]) -> String {
     let mut own = verdict.clone();
-    own.reasons.retain(|reason| !problems.contains(reason));
-    if own.reasons.len() < verdict.reasons.len() {
-        own.reasons
-            .push("the run as a whole has problems, see there".to_owned());
-    }
+    without_problems(&mut own.reasons, problems);
     own.to_string()
+}
+
+fn without_problems(reasons: &mut Vec<String>, problems: &[String]) {
+    let all = reasons.len();
+    reasons.retain(|reason| !problems.contains(reason));
+    if reasons.len() < all {
+        reasons.push("the run as a whole has problems, see there".to_owned());
+    }
 }
 
 /// In the order of the checks; within one, as they were found.

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
-use isolation::State;
+use isolation::{NON_INTERFERENCE, State};
 
-use super::model::{CheckReport, Finding, Gate, GateState, Report};
+use super::model::{CheckReport, Company, Finding, Gate, GateState, Report};
 use super::terminal::{remark, user};
 
 /// The whole file.
@@ -32,6 +32,7 @@ pub(crate) fn render(report: &Report) -> Result<String> {
     }
     let findings = &report.isolation.findings;
     checks.add_test_cases(report.isolation.checks.iter().map(|one| check(one, findings)));
+    checks.add_test_cases(report.isolation.non_interference.iter().map(company));
     let mut gates = TestSuite::new("gates");
     gates.add_test_cases(report.gates.iter().map(gate));
     junit.add_test_suites([checks, gates]);
@@ -40,12 +41,7 @@ pub(crate) fn render(report: &Report) -> Result<String> {
 
 /// Violated is a failure; unknown is an error, since nothing was shown.
 fn check(check: &CheckReport, findings: &[Finding]) -> TestCase {
-    let status = match check.verdict.state {
-        State::Valid => TestCaseStatus::success(),
-        State::NotApplicable => skipped(&check.text),
-        State::Violated => failed(NonSuccessKind::Failure, "violated", &check.text),
-        State::Unknown => failed(NonSuccessKind::Error, "unknown", &check.text),
-    };
+    let status = status(check.verdict.state, &check.text);
     let mut case = TestCase::new(format!("{} {}", check.letter, check.verdict.check.name()), status);
     case.set_classname("isolation");
     let mut lines = vec![check.text.clone()];
@@ -61,6 +57,31 @@ fn check(check: &CheckReport, findings: &[Finding]) -> TestCase {
     }));
     case.set_system_out(lines.join("\n"));
     case
+}
+
+fn company(company: &Company) -> TestCase {
+    let name = format!("{} {NON_INTERFERENCE}", company.letter);
+    let mut case = TestCase::new(name, status(company.state, &company.text));
+    case.set_classname("isolation");
+    let mut lines = vec![company.text.clone()];
+    lines.extend(company.differences.iter().map(|found| {
+        let (observer, victim) = (user(Some(found.observer)), user(found.victim));
+        format!(
+            "{}: {} at \"{}\": alone {}, in company {}; observer {observer}, victim {victim}",
+            found.kind, found.step, found.pointer, found.alone, found.together
+        )
+    }));
+    case.set_system_out(lines.join("\n"));
+    case
+}
+
+fn status(state: State, text: &str) -> TestCaseStatus {
+    match state {
+        State::Valid => TestCaseStatus::success(),
+        State::NotApplicable => skipped(text),
+        State::Violated => failed(NonSuccessKind::Failure, "violated", text),
+        State::Unknown => failed(NonSuccessKind::Error, "unknown", text),
+    }
 }
 
 fn gate(gate: &Gate) -> TestCase {

@@ -63,6 +63,8 @@ pub(crate) struct Isolation {
     pub(crate) checks: Vec<CheckReport>,
     /// Distinct violations of all checks, those not kept as findings included.
     pub(crate) violations: u64,
+    /// Whether users are answered in company as they are alone; `None` if nobody asked.
+    pub(crate) non_interference: Option<Company>,
     /// With their evidence, in the order of the checks.
     pub(crate) findings: Vec<Finding>,
     /// Acknowledged messages that the database does not hold; `None` without a whole audit.
@@ -92,6 +94,64 @@ pub(crate) struct CheckReport {
     pub(crate) text: String,
     #[serde(flatten)]
     pub(crate) verdict: CheckVerdict,
+}
+
+/// The seventh look: answers alone and in company.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Company {
+    /// N.
+    pub(crate) letter: char,
+    /// The verdict in words, with its exposures and its bound.
+    pub(crate) text: String,
+    pub(crate) state: State,
+    pub(crate) reasons: Vec<String>,
+    /// Subjects who were answered differently, by kind of difference.
+    pub(crate) violations: u64,
+    /// Scripts that were followed in all takes.
+    pub(crate) scripts: u64,
+    /// Steps that were compared.
+    pub(crate) steps: u64,
+    /// Of those, steps that were under way together with another user's at the same process.
+    pub(crate) exposed: u64,
+    /// Connection x phase x round with an exposed step.
+    pub(crate) units: u64,
+    pub(crate) bound: Option<f64>,
+    /// Unsolicited events that were compared.
+    pub(crate) events: u64,
+    /// Steps that both takes alone agree on.
+    pub(crate) controls: u64,
+    /// Tries that were turned away as busy and made again.
+    pub(crate) repeated: u64,
+    /// The first of each subject and kind.
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) not_covered: String,
+}
+
+/// Where a subject was answered differently in company.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Difference {
+    pub(crate) kind: String,
+    pub(crate) observer: User,
+    /// Whom the answer names besides, if anybody.
+    pub(crate) victim: Option<User>,
+    pub(crate) script: u16,
+    /// Which step, in words.
+    pub(crate) step: String,
+    /// Where in the answer, as a JSON pointer; empty for the whole of it.
+    pub(crate) pointer: String,
+    /// What stands there alone.
+    pub(crate) alone: String,
+    /// What stands there in company.
+    pub(crate) together: String,
+    pub(crate) op: Option<u64>,
+    pub(crate) connection: Option<u32>,
+    /// Microseconds since the run began.
+    pub(crate) at_us: u64,
+    /// Worker whose history shows it, and which of its events.
+    pub(crate) worker: u16,
+    pub(crate) event: u64,
+    /// Steps or events that differ, this one included.
+    pub(crate) count: u64,
 }
 
 /// One finding with its evidence.

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use history::{At, Audience, Check, Conn, Op, Place, PoolFigures, Round, RunHeader, Serial, User};
 use isolation::{
-    CheckVerdict, Evidence, Excerpt, Finding, Judgement, LastStep, LostAck, LostAcks, PoolHygiene,
-    ProbeCount, Residue, Situation, State, Weakest, upper_bound,
+    CheckVerdict, Difference, Evidence, Excerpt, Finding, Judgement, LastStep, LostAck, LostAcks,
+    NON_INTERFERENCE, NonInterference, PoolHygiene, ProbeCount, Residue, Situation, State, Weakest,
+    upper_bound,
 };
 use perf::{Fairness, Outcomes, Performance, RoundFigures, Serialisation, Spread, StageTime};
 
@@ -47,6 +48,46 @@ pub(crate) fn violated() -> Judged {
     judged.judgement.pool_hygiene.findings = vec!["sqlx: role set to stress_7".into()];
     judged.judgement.problems = vec!["a service was lost in mid-run: agent (was ended by SIGKILL)".into()];
     judged.performance.users_without_success = Some(vec![User(4)]);
+    judged
+}
+
+/// Somebody was answered differently in company.
+pub(crate) fn interfered() -> Judged {
+    let mut judged = valid();
+    judged.header.planes.push(NON_INTERFERENCE.into());
+    judged.judgement.non_interference = Some(NonInterference {
+        state: State::Violated,
+        reasons: vec![],
+        violations: 1,
+        scripts: 2,
+        steps: 240,
+        exposed: 180,
+        units: 52,
+        bound: None,
+        events: 96,
+        controls: 240,
+        repeated: 0,
+        differences: vec![Difference {
+            kind: "another answer in company than alone".into(),
+            observer: User(12),
+            victim: None,
+            script: 0,
+            step: "step 17, ListThreads over connection 2".into(),
+            pointer: "/ok/total".into(),
+            alone: "2".into(),
+            together: "31".into(),
+            conn: Some(Conn(2_097_170)),
+            op: Some(Op(2_097_170 << 32 | 17)),
+            place: Place {
+                worker: 2,
+                index: 900,
+            },
+            at: At(2_204_000_000),
+            alone_place: None,
+            count: 3,
+        }],
+        not_covered: "timing".into(),
+    });
     judged
 }
 
@@ -124,6 +165,7 @@ fn judgement() -> Judgement {
             findings: vec![],
         },
         problems: vec![],
+        non_interference: None,
     }
 }
 

@@ -25,6 +25,35 @@ pub(crate) fn render(report: &Report) -> String {
             );
         }
     }
+    if let Some(company) = &isolation.non_interference {
+        if isolation.checks.is_empty() {
+            text.push_str("\n| check | verdict |\n|---|---|\n");
+        }
+        let _ = writeln!(
+            text,
+            "| {} non-interference | {} |",
+            company.letter,
+            cell(&company.text)
+        );
+        for found in company.differences.iter().take(FINDINGS_SHOWN) {
+            let place = if found.pointer.is_empty() {
+                String::new()
+            } else {
+                format!(" at {}", cell(&found.pointer))
+            };
+            let _ = write!(
+                text,
+                "\n- **{}** {}: {}{place}: alone {}, in company {} (observer {}, victim {})",
+                company.letter,
+                cell(&found.kind),
+                cell(&found.step),
+                cell(&found.alone),
+                cell(&found.together),
+                user(Some(found.observer)),
+                user(found.victim),
+            );
+        }
+    }
     for finding in isolation.findings.iter().take(FINDINGS_SHOWN) {
         let (observer, victim) = (user(Some(finding.observer)), user(finding.victim));
         let _ = write!(

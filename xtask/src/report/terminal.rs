@@ -1,5 +1,8 @@
 //! The one screen at the end of a run.
 
+mod company;
+mod pool;
+
 use std::fmt::Write as _;
 
 use history::{PoolFigures, User};
@@ -10,6 +13,7 @@ use super::model::{Finding, Gate, GateState, Report};
 use super::units::{count, counted, rate, share, time_us, wrap};
 use crate::exit::Exit;
 use crate::screen::Paint;
+use pool::pool;
 
 /// Characters a line has at most, where words allow it.
 const WIDTH: usize = 100;
@@ -47,6 +51,9 @@ pub(crate) fn headline(report: &Report) -> String {
             .filter(|check| check.verdict.state != State::NotApplicable)
             .count();
         parts.push(format!("{valid} of {applicable} checks valid"));
+    }
+    if let Some(company) = &report.isolation.non_interference {
+        parts.push(format!("non-interference {}", company.state));
     }
     if report.isolation.violations > 0 {
         parts.push(counted(report.isolation.violations, "violation"));
@@ -113,6 +120,9 @@ impl Screen {
             let text = wrap(&check.text, 4, WIDTH).replacen(&state, &painted, 1);
             self.line(&format!("  {text}"));
         }
+        if let Some(company) = &report.isolation.non_interference {
+            self.company(company);
+        }
     }
 
     fn findings(&mut self, report: &Report) {
@@ -124,6 +134,11 @@ impl Screen {
         for finding in &isolation.hygiene_findings {
             let finding = format!("- left on a pooled connection by its last borrower: {finding}");
             self.line(&format!("  {}", self.paint.bad(&wrap(&finding, 4, WIDTH))));
+        }
+        if let Some(company) = &isolation.non_interference {
+            for found in company.differences.iter().take(FINDINGS_SHOWN) {
+                self.difference(company.letter, found);
+            }
         }
         for (index, finding) in isolation.findings.iter().take(FINDINGS_SHOWN).enumerate() {
             self.finding(index + 1, finding);
@@ -445,48 +460,6 @@ fn lost(lost: &LostAcks) -> String {
 
 /// Lost messages that are named.
 const LOST_SHOWN: usize = 8;
-
-fn pool(pool: &PoolFigures) -> String {
-    let three = |figures: Option<[u64; 3]>| match figures {
-        Some(figures) => {
-            let [p50, p99, max] = figures.map(|us| time_us(us as f64));
-            format!("p50 {p50}, p99 {p99}, max {max}")
-        }
-        None => "no sample".to_owned(),
-    };
-    let connections = counted(pool.size.into(), "connection");
-    let mut text = format!(
-        "{} at once over {connections}; {} ok, ",
-        pool.in_flight_max,
-        count(pool.ok)
-    );
-    let _ = write!(
-        text,
-        "{} failed, {}; ",
-        count(pool.failed),
-        counted(pool.timeouts, "timeout")
-    );
-    let _ = write!(text, "wait {}; hold {}", three(pool.wait_us), three(pool.hold_us));
-    if pool.available_us > 0 {
-        let _ = write!(
-            text,
-            "; efficiency {}",
-            share(pool.used_us as f64 / pool.available_us as f64)
-        );
-    }
-    if pool.stress {
-        let left = pool.hygiene_findings.len() as u64;
-        let _ = write!(
-            text,
-            "; {} examined, {} left over",
-            counted(pool.hygiene_checked, "checkout"),
-            count(left)
-        );
-    } else {
-        text.push_str(" (the service's own, not gated)");
-    }
-    text
-}
 
 #[cfg(test)]
 mod tests;

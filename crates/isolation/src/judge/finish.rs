@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use history::{Check, Role, USERS_MAX};
 
+use crate::differential::{self, Transcripts};
 use crate::judgement::{LostAck, LostAcks, PoolHygiene, Residue, Situation, index};
 use crate::limits::{LOST_NAMED_MAX, NAMED_IN_REASON_MAX};
 use crate::verdict::{counted, not_covered};
@@ -14,7 +15,7 @@ use super::check;
 use super::docket::{Docket, users};
 
 /// Decides.
-pub(crate) fn judgement(case: &Case<'_>) -> Judgement {
+pub(crate) fn judgement(case: &Case<'_>, transcripts: &Transcripts) -> Judgement {
     let problems = problems(case);
     let dockets = Check::ALL.map(|check| {
         let mut docket = check::judge(case, check);
@@ -45,6 +46,7 @@ pub(crate) fn judgement(case: &Case<'_>) -> Judgement {
         situations: situations(case),
         probes,
         pool_hygiene: pool_hygiene(case),
+        non_interference: differential::judge(case, transcripts, &problems),
         problems,
     }
 }

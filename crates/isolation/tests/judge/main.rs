@@ -8,6 +8,7 @@ mod boundary;
 mod clean;
 mod controls;
 mod explain;
+mod interference;
 mod law;
 mod original;
 mod response;

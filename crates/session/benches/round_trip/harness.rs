@@ -68,6 +68,7 @@ pub(crate) fn run(order: &Order) -> Result<Done> {
         },
         run_dir: order.folder.clone(),
         run: RUN,
+        leader: session::LEADER,
         epoch: Instant::now(),
         limits: Limits {
             drain: DRAIN,

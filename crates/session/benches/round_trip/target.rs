@@ -8,7 +8,7 @@ use history::Audience;
 use isolation::canary::{BLOCK_LEN, LONG_LEN};
 use serde::{Deserialize, Serialize};
 use session::codec::{Envelope, Framing, Slot, Template};
-use session::profile::{Accounts, Action, Dialect, Exchange, HttpPaths, OpShape, Profile, Verb};
+use session::profile::{Accounts, Action, Company, Dialect, Exchange, HttpPaths, OpShape, Profile, Verb};
 
 /// The phase that is measured is the third, and the numbers of its requests begin above this.
 const FIRST_ID: u64 = 200_001;
@@ -57,6 +57,7 @@ impl Frame {
             not_applicable: Vec::new(),
             situations: Vec::new(),
             audit: None,
+            company: Company::default(),
         })
     }
 

@@ -68,6 +68,8 @@ pub enum PhaseKind {
     Drain,
     /// Connections are closed in order.
     Close,
+    /// One subject does all that its script has, with nobody else there.
+    Alone,
 }
 
 impl PhaseKind {
@@ -97,6 +99,7 @@ impl PhaseKind {
             Self::ReadAll => "read-all",
             Self::Drain => "drain",
             Self::Close => "close",
+            Self::Alone => "alone",
         }
     }
 
@@ -131,7 +134,7 @@ impl PhaseKind {
             Self::Connect => Duration::from_secs(6) + each(10),
             Self::Plant | Self::Boundary | Self::ReadAll => Duration::from_secs(12) + each(20),
             // hundreds of attempts, each with its controls
-            Self::Probe => Duration::from_secs(30),
+            Self::Probe | Self::Alone => Duration::from_secs(30),
             Self::Drain | Self::Close => Duration::from_secs(3) + each(2),
             _ => Duration::from_secs(6) + each(10),
         }
@@ -181,7 +184,7 @@ pub(super) fn all(scale: &Scale) -> Vec<Phase> {
         .collect()
 }
 
-fn one(scale: &Scale, number: u16, kind: PhaseKind, round: Round) -> Phase {
+pub(super) fn one(scale: &Scale, number: u16, kind: PhaseKind, round: Round) -> Phase {
     let measured = kind == PhaseKind::Round;
     let by_design = if measured { scale.duration } else { Duration::ZERO };
     Phase {

@@ -13,7 +13,9 @@ impl VirtualUser {
     /// Registers and logs in at the authentication service, and has it say who one is.
     pub(super) async fn log_in(&self) {
         let line = self.desk.http.line(self.person.user);
-        let Some(mut known) = self.desk.enrol(&line, &self.person, &self.mint).await else {
+        let tenancy = &self.plan().tenants[self.person.tenant.0 as usize];
+        let enrolled = self.desk.enrol(&line, &self.person, tenancy, &self.mint).await;
+        let Some(mut known) = enrolled else {
             return;
         };
         let Some((login, said)) = self.desk.log_in(line, &known, None).await else {

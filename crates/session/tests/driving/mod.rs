@@ -67,6 +67,7 @@ fn run_as(
         },
         run_dir: folder.path().to_owned(),
         run: RUN,
+        leader: session::LEADER,
         epoch: began,
         limits,
         progress: watch::channel(Progress::default()).0,

@@ -8,7 +8,7 @@ use history::{Audience, Check};
 use super::mistake::{Source, suggestion};
 use super::{TargetFile, accounts, dialect, reach, shape};
 use crate::codec::Slot;
-use crate::profile::{Accounts, Action, AuditSource, Capability, Dialect, HttpPaths, Profile};
+use crate::profile::{Accounts, Action, AuditSource, Capability, Company, Dialect, HttpPaths, Profile};
 
 /// How long a service may take to end a session, unless the profile says otherwise.
 const REVOCATION_GRACE_MS: u64 = 1_000;
@@ -44,6 +44,10 @@ pub(super) fn target(shape: &shape::File, folder: &Path, source: &mut Source<'_>
             sql: audit.sql.clone(),
         }),
         accounts: limited(accounts, shape, source),
+        company: Company {
+            varies: shape.company.varies.clone(),
+            overload: shape.company.overload.clone(),
+        },
         http,
         dialects,
     };

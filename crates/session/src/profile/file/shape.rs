@@ -54,6 +54,22 @@ pub(super) struct File {
     pub(super) situation: Vec<Situation>,
     /// What is read from the service's database at the end of a run.
     pub(super) audit: Option<Audit>,
+    /// What may differ between answers to a user alone and in company, and tells nothing of anybody.
+    #[serde(default)]
+    pub(super) company: Company,
+}
+
+/// What is left out when answers to a user alone and in company are compared.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Company {
+    /// Names of members, wherever they stand, whose strings and numbers are positions in logs that all users share, or opaque
+    /// handles.
+    #[serde(default)]
+    pub(super) varies: Vec<String>,
+    /// Codes by which the service says that it is too busy (`status 503` over HTTP).
+    #[serde(default)]
+    pub(super) overload: Vec<String>,
 }
 
 /// Where the services are. `${port:NAME}` is a free port that the run chooses, for services that it starts.
