@@ -64,13 +64,12 @@ fn required_by(profile: &Profile, situation: &str) -> Vec<Check> {
 
 /// Reads the database's rows with the audit's own credential.
 pub(crate) async fn rows(chat: &Chat, profile: &Profile, log: &mut Log) {
-    let Some(source) = &profile.audit else { return };
+    let (Some(source), Some(url)) = (&profile.audit, &chat.audit_url) else {
+        return;
+    };
     // the profile fixes the order of columns, the audit goes by their names
     let sql = format!("select * from ({}) as rows ({COLUMNS})", source.sql);
-    let audited = dbpool::audit(&chat.audit_url, &AuditQuery::new(sql), |row| {
-        log.record(Fact::AuditRow(row))
-    })
-    .await;
+    let audited = dbpool::audit(url, &AuditQuery::new(sql), |row| log.record(Fact::AuditRow(row))).await;
     let audited = log.survive_of(POSTGRES, "reading the database", audited.map_err(Into::into));
     let Audited { rows, complete } = audited.unwrap_or(Audited {
         rows: 0,

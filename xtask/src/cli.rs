@@ -52,6 +52,7 @@ Examples:
   cargo xtask e2e --users 200 --tenants 10 --repeat 3  more users, three runs with seeds of their own
   cargo xtask e2e --gate 'latency_p99 < 250ms' --gate 'throughput > 200/s'
   cargo xtask e2e --only isolation --seed 7            one plane, a workload that is known
+  cargo xtask e2e --target my.toml                     a service of your own, by its profile
   cargo xtask e2e --mutant NAME                        prove that a planted leak is caught; a wrong NAME lists them
   cargo xtask e2e --differential                       are users answered in company as they are alone?
   cargo xtask e2e --fault kill:gateway-0@round         see what a run says when a service dies in its first round
@@ -67,9 +68,9 @@ Exit codes, the first that holds:
 #[derive(Debug, Args)]
 #[command(after_help = E2E_EXAMPLES)]
 pub(crate) struct E2eArgs {
-    /// Virtual users, each with an account, tokens and connections of its own
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
-    pub(crate) users: u32,
+    /// Virtual users, each with an account, tokens and connections of its own [default: 12, or all that the target has]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
+    pub(crate) users: Option<u32>,
 
     /// Tenants that the users are spread over, no more than users [default: 3, or one for every 25 users if that is more]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
@@ -112,6 +113,14 @@ pub(crate) struct E2eArgs {
     /// Folder of the run; must be empty or not exist [default: .crosstalk/runs/TIME-RUN]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+
+    /// Drive the service of this profile, not the reference services; docs/targets.md
+    #[arg(long, value_name = "FILE")]
+    pub(crate) target: Option<PathBuf>,
+
+    /// Host that the target may be at, beside loopback; may be given again. A run attacks what it reaches: only what is yours
+    #[arg(long, value_name = "HOST", requires = "target")]
+    pub(crate) allow_host: Vec<String>,
 
     /// Plant a leak in the reference services, firing at RATE (0 to 1) of its opportunities [default rate: 1]
     #[arg(long, value_name = "NAME[:RATE]")]

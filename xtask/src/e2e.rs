@@ -24,7 +24,7 @@ const RUNS: u32 = 1 << 25;
 pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
     let settings = Settings::check(args).unwrap_or_else(|error| error.exit());
     if settings.drives()
-        && let Err(error) = descriptors::raise(args.users)
+        && let Err(error) = descriptors::raise(settings.scale.users)
     {
         screen::complain(&error);
         return Ok(Exit::NotStarted);
@@ -111,7 +111,7 @@ fn services(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Option<Binaries>> {
-    if !settings.drives() {
+    if !settings.builds() {
         return Ok(None);
     }
     let build = match settings.mutant {

@@ -15,6 +15,7 @@ mod drill;
 mod e2e;
 mod exit;
 mod fault;
+mod goal;
 mod interrupt;
 mod judge;
 mod log;

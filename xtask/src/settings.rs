@@ -5,10 +5,12 @@ use std::time::Duration;
 use perf::{Gate, GateSet};
 use services::PostgresSource;
 use session::plan::Scale;
+use session::profile::{Profile, TargetFile};
 
 use crate::cli::{E2eArgs, Plane, usage};
 use crate::fault::{Fault, Moment, Victim};
-use crate::stack::{POSTGRES, REPLICAS};
+use crate::goal::Goal;
+use crate::stack::POSTGRES;
 
 /// A run that can be tried.
 #[derive(Clone, Debug)]
@@ -18,6 +20,10 @@ pub(crate) struct Settings {
     /// Sorted, none twice.
     pub(crate) planes: Vec<Plane>,
     pub(crate) gates: GateSet,
+    /// The target; `None` for the built-in one.
+    pub(crate) target: Option<TargetFile>,
+    /// What the report must say of all that.
+    pub(crate) notes: Vec<String>,
     pub(crate) mutant: Option<String>,
     pub(crate) faults: Vec<Fault>,
     /// Whether users are compared, alone with together.
@@ -31,8 +37,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// Checks what clap could not; the error is worded and formatted as clap's own.
     pub(crate) fn check(args: &E2eArgs) -> Result<Self, clap::Error> {
-        let users = args.users;
-        let tenants = args.tenants.unwrap_or_else(|| Scale::tenants_for(users));
+        let goal = Goal::of(args)?;
+        let users = goal.users;
+        let tenants = goal.tenants(args)?;
         if tenants > users {
             return Err(usage(
                 "e2e",
@@ -47,7 +54,7 @@ impl Settings {
             .map_err(|error| usage("e2e", format!("--gate: {error}")))?;
         let gates = GateSet::with(&gates).map_err(|error| usage("e2e", format!("--gate: {error}")))?;
         let mut planes = if args.only.is_empty() {
-            Plane::ALL.to_vec()
+            goal.planes().to_vec()
         } else {
             args.only.clone()
         };
@@ -64,7 +71,7 @@ impl Settings {
             duration: args.duration,
             rate: args.rate,
             workers: u16::try_from(workers).unwrap_or(u16::MAX).min(WORKERS_MAX),
-            replicas: REPLICAS,
+            replicas: goal.replicas,
             without: args.without.clone(),
             scripts: if args.differential { SCRIPTS } else { 0 },
             ..Scale::default()
@@ -82,6 +89,8 @@ impl Settings {
             scale,
             planes,
             gates,
+            target: goal.target,
+            notes: goal.notes,
             mutant: args.mutant.clone(),
             faults: args.faults.clone(),
             differential: args.differential,
@@ -89,6 +98,17 @@ impl Settings {
             postgres: args.postgres.clone(),
             repeat: repeat(args),
         })
+    }
+
+    /// What the target is.
+    pub(crate) fn profile(&self) -> Profile {
+        let own = self.target.as_ref().map(|target| target.profile.clone());
+        own.unwrap_or_else(Profile::reference)
+    }
+
+    /// Whether the services under test are the reference's, which we build.
+    pub(crate) fn builds(&self) -> bool {
+        self.drives() && self.target.is_none()
     }
 
     /// Whether users are driven at all.
@@ -160,10 +180,11 @@ fn repeat(args: &E2eArgs) -> String {
     let defaults = Scale::default();
     let mut words = vec!["cargo xtask e2e".to_owned()];
     let mut word = |differs: bool, text: String| words.extend(differs.then_some(text));
-    word(args.users != defaults.users, format!("--users {}", args.users));
+    let users = args.users.unwrap_or(defaults.users);
+    word(users != defaults.users, format!("--users {users}"));
     if let Some(tenants) = args.tenants {
         word(
-            tenants != Scale::tenants_for(args.users),
+            tenants != Scale::tenants_for(users),
             format!("--tenants {tenants}"),
         );
     }
@@ -193,6 +214,12 @@ fn repeat(args: &E2eArgs) -> String {
     word(args.differential, "--differential".to_owned());
     for fault in &args.faults {
         word(true, format!("--fault {fault}"));
+    }
+    if let Some(target) = &args.target {
+        word(true, format!("--target {}", target.display()));
+    }
+    for host in &args.allow_host {
+        word(true, format!("--allow-host {host}"));
     }
     word(args.offline, "--offline".to_owned());
     words.join(" ")

@@ -81,8 +81,9 @@ impl<'a> Trial<'a> {
                 return Ok(outcome);
             }
         };
-        let profile = Profile::reference();
-        let header = self.header(&profile, u64::try_from(started.as_millis())?, &stack.notes);
+        let profile = self.settings.profile();
+        let notes = self.notes(&profile, &stack.notes);
+        let header = self.header(&profile, u64::try_from(started.as_millis())?, notes);
         let mut log = match Log::begin(self.run_dir, &header, Clock::new(epoch)) {
             Ok(log) => log,
             Err(error) => {
@@ -108,6 +109,7 @@ impl<'a> Trial<'a> {
     pub(crate) fn wanted(self) -> Order<'a> {
         Order {
             binaries: self.binaries,
+            target: self.settings.target.as_ref(),
             run_dir: self.run_dir,
             postgres: &self.settings.postgres,
             offline: self.settings.offline,
@@ -191,13 +193,12 @@ impl<'a> Trial<'a> {
     }
 
     async fn stress(self, stack: &Stack, vigil: &mut Vigil<'_>, log: &mut Log) {
-        if vigil.lacks(POSTGRES) {
+        let Some(stress) = stack.stress.as_ref().filter(|_| !vigil.lacks(POSTGRES)) else {
             return;
-        }
+        };
         self.progress.stage("stressing the connection pools");
         let from = log.clock.now();
-        self.unless_called_off(vigil, audit::pools(&stack.stress, log))
-            .await;
+        self.unless_called_off(vigil, audit::pools(stress, log)).await;
         log.note(vigil);
         log.stage("pools", from);
     }
@@ -361,7 +362,15 @@ impl<'a> Trial<'a> {
         self.progress.step(&what, progress.arrived.into(), users);
     }
 
-    fn header(self, profile: &Profile, started_unix_ms: u64, notes: &[String]) -> RunHeader {
+    /// What the report must say of the set-up and of the target.
+    fn notes(self, profile: &Profile, of_stack: &[String]) -> Vec<String> {
+        let absent = profile.absent.iter();
+        let absent = absent.map(|(what, reason)| format!("not there: {what}, {reason}"));
+        let own = self.settings.notes.iter().chain(of_stack).cloned();
+        own.chain(absent).collect()
+    }
+
+    fn header(self, profile: &Profile, started_unix_ms: u64, notes: Vec<String>) -> RunHeader {
         let Settings {
             scale,
             planes,
@@ -389,11 +398,12 @@ impl<'a> Trial<'a> {
                 .collect(),
             gates: gates.gates().iter().map(ToString::to_string).collect(),
             not_applicable: profile.not_applicable.clone(),
+            unseen: profile.unseen.clone(),
             revocation_grace_ms: u64::try_from(profile.revocation_grace.as_millis()).unwrap_or(u64::MAX),
             text_channels: profile.text_channels,
             identity_audience: profile.identity_audience,
             repeat: format!("{repeat} --seed {}", self.seed),
-            notes: notes.to_vec(),
+            notes,
         }
     }
 }

@@ -59,6 +59,7 @@ fn header() -> RunHeader {
         planes: vec!["isolation".into()],
         gates: vec!["violations == 0".into(), "total < 30s".into()],
         not_applicable: vec![],
+        unseen: vec![],
         revocation_grace_ms: 1_000,
         text_channels: true,
         identity_audience: Audience::OwnTenant,

@@ -34,6 +34,8 @@ pub struct RunHeader {
     pub gates: Vec<String>,
     /// Checks that the target cannot have, with its reason.
     pub not_applicable: Vec<(Check, String)>,
+    /// What cannot be looked into at this target, with the reason: verdicts claim the less.
+    pub unseen: Vec<(Unseen, String)>,
     /// Milliseconds that the target may take to act on a logout, a revocation or an expiry.
     pub revocation_grace_ms: u64,
     /// Whether inbound channels are declared text, so that undecodable bytes make verdicts unknown.
@@ -44,6 +46,17 @@ pub struct RunHeader {
     pub repeat: String,
     /// What the report must say of the set-up: reduced password cost, durability and the like.
     pub notes: Vec<String>,
+}
+
+/// What a target may keep from being looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Unseen {
+    /// There is no database that could be read.
+    Database,
+    /// Ids of threads are not found in bytes: they are too short, or not unique.
+    ThreadIds,
+    /// Ids of users are not.
+    UserIds,
 }
 
 /// Who may see a datum.

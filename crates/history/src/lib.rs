@@ -36,7 +36,7 @@ pub use event::{Event, Fact};
 pub use facts::{
     Account, Audience, AuditRow, BoundaryKind, ChannelKind, Check, CloseCause, Identified, Inbound, Invoked,
     Outcome, Part, PoolFigures, Probe, ProbeResult, Role, RoomIssued, RunHeader, Source, Step, ThreadIssued,
-    Token, TokenKind, USERS_MAX,
+    Token, TokenKind, USERS_MAX, Unseen,
 };
 pub use ids::{
     At, Conn, Fingerprint, Interval, Op, Place, Replica, Room, Round, Serial, Session, Tenant, User,

@@ -13,7 +13,7 @@
 /// First bytes of every block.
 pub(crate) const MAGIC: [u8; 8] = *b"CTKHIST\x01";
 /// Version of the layout and of the vocabulary.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of a header.
 pub(crate) const HEADER_BYTES: usize = 48;
 /// Bytes of a block's hash.

@@ -17,7 +17,7 @@ mod service;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use history::{Audience, Check};
+use history::{Audience, Check, Unseen};
 
 use crate::codec::{Framing, Slot, Template};
 
@@ -27,7 +27,7 @@ pub use capability::Capability;
 pub use company::Company;
 pub use file::{Mistake, ProfileError, TargetFile, schema};
 pub use http::{Exchange, HttpPaths, Verb};
-pub use service::{Reach, Ready, Service};
+pub use service::{Reach, Ready, Service, fill, variable_of};
 
 /// A target.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct Profile {
     pub absent: Vec<(String, String)>,
     /// Checks that the target cannot have, with the reason.
     pub not_applicable: Vec<(Check, String)>,
+    /// What cannot be looked into, with the reason.
+    pub unseen: Vec<(Unseen, String)>,
     /// Situations that have to occur, as the target's operator ports name them, and the checks that need them.
     pub situations: Vec<(String, Vec<Check>)>,
     /// What the audit reads from the database; `None` where there is none to read.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use history::Check;
+use history::{Check, Unseen};
 use isolation::{
     CheckVerdict, Evidence, Judgement, LastStep, NON_INTERFERENCE_LETTER, NonInterference, State,
 };
@@ -214,6 +214,11 @@ fn gates(judged: &Judged, verdict: Option<State>, violations: u64) -> anyhow::Re
         violations: founded.then_some(violations),
         lost_acks: judged.judgement.lost_acks.as_ref().map(|lost| lost.count),
     };
+    let of_header = judged.header.unseen.iter();
+    let unread = of_header
+        .filter(|(what, _)| *what == Unseen::Database)
+        .map(|(_, reason)| format!("no database is read: {reason}"))
+        .next();
     let loosened = |gate: &perf::Gate| set.loosened().iter().find(|loosened| loosened.gate == *gate);
     let report = |judged: perf::Judged| {
         let mut gate = Gate {
@@ -228,6 +233,9 @@ fn gates(judged: &Judged, verdict: Option<State>, violations: u64) -> anyhow::Re
             GateOutcome::Met(quantity) => gate.measured(GateState::Met, quantity),
             GateOutcome::Missed(quantity) => gate.measured(GateState::Missed, quantity),
             GateOutcome::NotRun(reason) => gate.not_measured(GateState::NotRun, reason),
+            GateOutcome::Unknown(_) if judged.gate.metric == Metric::LostAcks && unread.is_some() => {
+                gate.not_measured(GateState::NotRun, unread.clone().unwrap_or_default());
+            }
             GateOutcome::Unknown(_) if judged.gate.metric == Metric::Violations && verdict.is_some() => {
                 gate.not_measured(GateState::Unknown, "the verdicts do not prove it".to_owned());
             }

@@ -132,6 +132,7 @@ fn header() -> RunHeader {
             .map(ToString::to_string)
             .collect(),
         not_applicable: vec![],
+        unseen: vec![],
         revocation_grace_ms: 1_000,
         text_channels: true,
         identity_audience: Audience::OwnTenant,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use history::{
     At, Audience, ChannelKind, Conn, Fingerprint, Interval, Replica, Round, RunHeader, Tenant, USERS_MAX,
-    User,
+    Unseen, User,
 };
 use rustc_hash::FxHashMap;
 
@@ -92,6 +92,13 @@ impl<'a> Case<'a> {
         (0..self.header.map_or(0, |header| header.users.min(USERS_MAX)))
             .map(User)
             .collect()
+    }
+
+    /// Why something cannot be looked into at this target, if its profile says so.
+    pub(crate) fn unseen(&self, what: Unseen) -> Option<&'a str> {
+        let of_header = self.header.map_or(&[][..], |header| &header.unseen);
+        let (_, reason) = of_header.iter().find(|(unseen, _)| *unseen == what)?;
+        Some(reason)
     }
 
     /// The unit of a connection at an instant.

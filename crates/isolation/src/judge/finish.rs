@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use history::{Check, Role, USERS_MAX};
+use history::{Check, Role, USERS_MAX, Unseen};
 
 use crate::differential::{self, Transcripts};
 use crate::judgement::{LostAck, LostAcks, PoolHygiene, Residue, Situation, index};
@@ -78,7 +78,21 @@ fn verdict(case: &Case<'_>, docket: &Docket) -> CheckVerdict {
         bound: upper_bound(docket.units()).filter(|_| violations == 0),
         probes: case.ledger.probes[index(check)],
         weakest: weakest(case, check),
-        not_covered: not_covered(check).into(),
+        not_covered: uncovered(case, check),
+    }
+}
+
+/// What no check of the kind can see, and what this one cannot see at this target.
+fn uncovered(case: &Case<'_>, check: Check) -> String {
+    let ids = match check {
+        Check::Thread => Some((Unseen::ThreadIds, "ids of threads")),
+        Check::UserId => Some((Unseen::UserIds, "ids of users")),
+        _ => None,
+    };
+    let own = ids.and_then(|(unseen, what)| Some((what, case.unseen(unseen)?)));
+    match own {
+        Some((what, reason)) => format!("{what} in bytes ({reason}), {}", not_covered(check)),
+        None => not_covered(check).into(),
     }
 }
 

@@ -343,7 +343,9 @@ impl Ledger {
     fn account(&mut self, at: At, place: Place, account: &Account<'_>) {
         let user_id = fingerprint_of_id(&account.user_id);
         let tenant_id = fingerprint_of_id(&account.tenant_id);
-        let recognised = is_recognised(&account.user_id) && is_recognised(&account.tenant_id);
+        // where there are no tenants, there is no id that could be missed
+        let tenant = account.tenant_id.is_empty() || is_recognised(&account.tenant_id);
+        let recognised = is_recognised(&account.user_id) && tenant;
         let value = Ids {
             tenant: account.tenant,
             user_id,

@@ -28,6 +28,7 @@ impl Story {
             planes: vec!["isolation".into()],
             gates: vec![],
             not_applicable: vec![],
+            unseen: vec![],
             revocation_grace_ms: GRACE_MS,
             text_channels: true,
             identity_audience: Audience::OwnTenant,

@@ -29,6 +29,7 @@ pub fn header(users: u32, rounds: u16, planes: &[&str]) -> Event<'static> {
         planes: planes.iter().map(|plane| (*plane).to_owned()).collect(),
         gates: vec![],
         not_applicable: vec![],
+        unseen: vec![],
         revocation_grace_ms: 0,
         text_channels: true,
         identity_audience: history::Audience::Owner,

@@ -55,6 +55,7 @@ impl Frame {
             text_channels: true,
             absent: Vec::new(),
             not_applicable: Vec::new(),
+            unseen: Vec::new(),
             situations: Vec::new(),
             audit: None,
             company: Company::default(),

@@ -1,4 +1,5 @@
-//! Where a target's services are, and how those that a run starts itself are started.
+//! Where a target's services are, and how those that a run starts itself are started. Placeholders in it are for the run to
+//! [`fill`].
 
 use std::time::Duration;
 
@@ -42,4 +43,39 @@ pub enum Ready {
     Tcp(String),
     /// It has ended in success: a migration, say.
     Ended,
+}
+
+/// `text` with every `${NAME}` replaced by the `value` of its name.
+///
+/// # Errors
+///
+/// The first name that has no value, or the whole text if a brace is not closed.
+///
+/// ```
+/// use session::profile::fill;
+///
+/// let port = |name: &str| (name == "port:web").then(|| "8000".to_owned());
+/// assert_eq!(fill("ws://127.0.0.1:${port:web}", port), Ok("ws://127.0.0.1:8000".to_owned()));
+/// assert_eq!(fill("${port:wbe}", port), Err("port:wbe".to_owned()));
+/// ```
+pub fn fill(text: &str, mut value: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
+    let (mut filled, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, tail) = after.split_once('}').ok_or_else(|| text.to_owned())?;
+        filled.push_str(before);
+        filled.push_str(&value(name).ok_or_else(|| name.to_owned())?);
+        rest = tail;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// The environment variable that `NAME` or `NAME=DEFAULT` names; `None` if it is not set and there is no default.
+#[must_use]
+pub fn variable_of(name: &str) -> Option<String> {
+    let (name, default) = match name.split_once('=') {
+        Some((name, default)) => (name, Some(default.to_owned())),
+        None => (name, None),
+    };
+    std::env::var(name).ok().or(default)
 }

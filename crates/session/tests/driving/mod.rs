@@ -114,6 +114,7 @@ fn header(profile: &Profile, users: u32) -> RunHeader {
         planes: vec!["isolation".to_owned()],
         gates: Vec::new(),
         not_applicable: Vec::new(),
+        unseen: Vec::new(),
         revocation_grace_ms: 1_000,
         text_channels: true,
         identity_audience: Audience::OwnTenant,

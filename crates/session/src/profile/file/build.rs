@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use history::{Audience, Check};
+use history::{Audience, Check, Unseen};
 
 use super::mistake::{Source, suggestion};
 use super::{TargetFile, accounts, dialect, reach, shape};
@@ -39,9 +39,10 @@ pub(super) fn target(shape: &shape::File, folder: &Path, source: &mut Source<'_>
         text_channels: shape.text.unwrap_or(true),
         absent: pairs(&shape.absent),
         not_applicable: not_applicable(shape, &dialects, &http, source),
+        unseen: unseen(shape, source),
         situations: situations(shape, source),
         audit: shape.audit.as_ref().map(|audit| AuditSource {
-            sql: audit.sql.clone(),
+            sql: String::clone(&audit.sql),
         }),
         accounts: limited(accounts, shape, source),
         company: Company {
@@ -53,12 +54,37 @@ pub(super) fn target(shape: &shape::File, folder: &Path, source: &mut Source<'_>
     };
     excused(shape, source);
     log_in(shape, &profile, source);
-    let reach = shape.reach.as_ref().map(|shape| reach::reach(shape, source));
+    let starts = !shape.service.is_empty();
+    let reach = shape
+        .reach
+        .as_ref()
+        .map(|shape| reach::reach(shape, starts, source));
+    asks(shape, source);
     Some(TargetFile {
         profile,
         reach,
         services: reach::services(&shape.service, folder, source),
     })
+}
+
+/// What is asked over HTTP has to be asked somewhere.
+fn asks(shape: &shape::File, source: &mut Source<'_>) {
+    let http = &shape.http;
+    let all = [
+        &http.register,
+        &http.login,
+        &http.login_short,
+        &http.me,
+        &http.refresh,
+        &http.logout,
+        &http.key_set,
+    ];
+    let asked = all.into_iter().flatten().next();
+    if let (Some(asked), Some(reach)) = (asked, &shape.reach)
+        && reach.http.is_none()
+    {
+        source.wrong(asked.span(), "where it is asked is not said: `reach.http`");
+    }
 }
 
 fn name(shape: &shape::File, source: &mut Source<'_>) -> String {
@@ -131,6 +157,11 @@ fn log_in(shape: &shape::File, profile: &Profile, source: &mut Source<'_>) {
             }
         }
         Accounts::Register { .. } => {}
+    }
+    if let (true, Accounts::List(_)) = (profile.tenants, &profile.accounts) {
+        source.lacks(
+            "users are listed, and which tenant a user is of is not known then: `tenants` has to be false",
+        );
     }
     let tenant = |exchange: &Option<crate::profile::Exchange>| {
         exchange
@@ -296,6 +327,43 @@ fn not_applicable(
         excused.push((check, String::clone(reason)));
     }
     excused
+}
+
+fn unseen(shape: &shape::File, source: &mut Source<'_>) -> Vec<(Unseen, String)> {
+    let shape::Unseen {
+        database,
+        thread_ids,
+        user_ids,
+    } = &shape.unseen;
+    let given = [
+        (Unseen::Database, database),
+        (Unseen::ThreadIds, thread_ids),
+        (Unseen::UserIds, user_ids),
+    ];
+    let mut unseen = Vec::new();
+    for (what, reason) in given {
+        if let Some(reason) = reason.as_ref().filter(|reason| reason.trim().is_empty()) {
+            source.wrong(reason.span(), "is no reason; reports show it");
+        }
+        unseen.extend(reason.as_ref().map(|reason| (what, String::clone(reason))));
+    }
+    let has_database = shape.service.iter().any(|service| service.postgres);
+    match (&shape.audit, database, &shape.reach) {
+        (Some(_), Some(database), _) => source.wrong(database.span(), "there is an `audit` of the database"),
+        (None, None, _) => {
+            source.lacks(
+                "nothing is read from the database: give `audit`, or say in `unseen` why not: `database`",
+            );
+        }
+        (Some(audit), None, Some(_)) if !has_database => {
+            source.wrong(
+                audit.sql.span(),
+                "no service has `postgres = true`, so that there is no database to read",
+            );
+        }
+        _ => {}
+    }
+    unseen
 }
 
 fn situations(shape: &shape::File, source: &mut Source<'_>) -> Vec<(String, Vec<Check>)> {

@@ -7,13 +7,18 @@ use std::time::Duration;
 use super::mistake::{Source, suggestion};
 use super::placed::Placed;
 use super::shape::{self, Text};
-use crate::profile::{Reach, Ready, Service};
+use crate::profile::{Reach, Ready, Service, fill, variable_of};
 
 /// How long a service may take to be ready, unless the profile says otherwise.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
-pub(super) fn reach(shape: &shape::Reach, source: &mut Source<'_>) -> Reach {
+pub(super) fn reach(shape: &shape::Reach, starts: bool, source: &mut Source<'_>) -> Reach {
     let mut url = |text: &Text, scheme: &str| {
+        if text.contains("${") && !starts {
+            source.wrong(text.span(), "a run that starts no service chooses no port");
+        } else {
+            placeholders(text, false, source);
+        }
         let rest = text.strip_prefix(scheme);
         match rest.map(|rest| rest.trim_end_matches('/')) {
             Some(host) if host.contains(':') && !host.contains('/') => {}
@@ -62,13 +67,41 @@ pub(super) fn services(
         if shape.command.is_empty() {
             source.wrong(shape.command.span(), "names no program");
         }
-        let texts = shape.command.iter().chain(shape.env.values());
-        for text in texts.filter(|text| text.contains("${postgres}") && !shape.postgres) {
-            source.wrong(text.span(), "there is no `${postgres}` unless `postgres = true`");
+        let ready = match &shape.ready {
+            shape::Ready::Http(text) | shape::Ready::Tcp(text) => Some(text),
+            shape::Ready::Ended(_) => None,
+        };
+        for text in shape.command.iter().chain(shape.env.values()).chain(ready) {
+            placeholders(text, shape.postgres, source);
         }
         services.push(service(shape, folder, source));
     }
     services
+}
+
+/// Only what a run can fill in.
+fn placeholders(text: &Text, postgres: bool, source: &mut Source<'_>) {
+    let known = |name: &str| {
+        let variable = name.strip_prefix("env:").and_then(variable_of);
+        let port = name.strip_prefix("port:").is_some_and(is_name);
+        (port || (postgres && name == "postgres") || variable.is_some()).then(String::new)
+    };
+    match fill(text, known) {
+        Ok(_) => {}
+        Err(name) if name == "postgres" => {
+            source.wrong(text.span(), "there is no `${postgres}` unless `postgres = true`");
+        }
+        Err(name) if name.starts_with("env:") => {
+            let what = format!("the environment variable {} is not set", &name["env:".len()..]);
+            source.wrong(text.span(), what);
+        }
+        Err(name) => {
+            let what = format!(
+                "unknown placeholder `${{{name}}}`: there are `${{port:NAME}}`, `${{env:NAME}}`, `${{env:NAME=VALUE}}` and `${{postgres}}`"
+            );
+            source.wrong(text.span(), what);
+        }
+    }
 }
 
 fn is_name(name: &str) -> bool {

@@ -49,6 +49,9 @@ pub(super) struct File {
     /// there.
     #[serde(default)]
     pub(super) not_applicable: BTreeMap<Text, Text>,
+    /// What cannot be looked into, and why: verdicts then claim less.
+    #[serde(default)]
+    pub(super) unseen: Unseen,
     /// Situations that have to occur in a run, as the service's own operator ports count them.
     #[serde(default)]
     pub(super) situation: Vec<Situation>,
@@ -72,6 +75,18 @@ pub(super) struct Company {
     pub(super) overload: Vec<String>,
 }
 
+/// What cannot be looked into, and why.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Unseen {
+    /// The service's database: acknowledged posts cannot be held against what is stored.
+    pub(super) database: Option<Text>,
+    /// Ids of threads, if they are no UUIDs: too short, or not unique, to be found in bytes. Probes and conflicts remain.
+    pub(super) thread_ids: Option<Text>,
+    /// Ids of users, if they are no UUIDs. E-mails and handles, which are canaries, remain where users register.
+    pub(super) user_ids: Option<Text>,
+}
+
 /// Where the services are. `${port:NAME}` is a free port that the run chooses, for services that it starts.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -91,7 +106,7 @@ pub(super) struct Service {
     /// Program and arguments; it must stay in the foreground. `${port:NAME}` is a free port, the same wherever NAME is.
     pub(super) command: Placed<Vec<Text>>,
     /// Its environment, on top of PATH, HOME and a few more. `${port:NAME}`, `${env:NAME}` (a variable of the environment that
-    /// the run has), and `${postgres}` (the URL of a private database, if `postgres` is true).
+    /// the run has) or `${env:NAME=VALUE}` (with a default), and `${postgres}` (the URL of a private database, if `postgres` is true).
     #[serde(default)]
     pub(super) env: BTreeMap<String, Text>,
     /// The folder that it starts in, from the profile's [default: the profile's].
@@ -404,6 +419,6 @@ pub(super) struct Situation {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Audit {
     /// A query with the columns `table`, `container` (id of a thread or a room), `owner` (user id of a thread's owner, or null),
-    /// `author`, `tenant`, `derived` (boolean) and `body`.
-    pub(super) sql: String,
+    /// `author`, `tenant`, `derived` (boolean) and `body`. It is read with the rights of the services' own role.
+    pub(super) sql: Text,
 }

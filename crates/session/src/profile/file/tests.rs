@@ -30,6 +30,11 @@ post = { frame = '{"cid":${id:bare},"op":"add","text":${body}}' }
 list-threads = { frame = '{"cid":${id:bare},"op":"list"}' }
 create-thread = { frame = '{"cid":${id:bare},"op":"new","title":${title}}', answer = { thread = "/id" } }
 
+[unseen]
+database = "it is not ours to read"
+thread-ids = "they count from 1"
+user-ids = "they count from 1"
+
 [absent]
 find-thread = "notes are not searched"
 read-thread = "the list has their content"

@@ -1,0 +1,181 @@
+//! Services that are driven from a profile: a good one, the same with a leak, and set-ups that must never be valid.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something unexpected happens"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// The tiny service's own profile, with the folder of its program spelt out.
+fn notes() -> String {
+    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets");
+    let profile = fs::read_to_string(targets.join("notes.toml")).unwrap();
+    let folder = format!("folder = {:?}", targets.join("notes"));
+    assert!(profile.contains("folder = \"notes\""));
+    profile.replace("folder = \"notes\"", &folder)
+}
+
+struct Run {
+    code: i32,
+    said: String,
+    report: Value,
+}
+
+/// Six users, one short round.
+fn run(profile: &str, files: &[(&str, &str)], leaky: bool) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let target: PathBuf = folder.path().join("target.toml");
+    fs::write(&target, profile).unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let (out, wanted) = (
+        folder.path().join("run"),
+        "--only isolation --users 6 --rounds 1 --duration 100ms --quiet",
+    );
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .arg("e2e")
+        .args(wanted.split(' '))
+        .arg("--target")
+        .arg(&target)
+        .arg("--out")
+        .arg(&out)
+        .env("LEAKY", if leaky { "1" } else { "0" })
+        .env("COLUMNS", "100")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let report = fs::read_to_string(out.join("report.json")).unwrap_or_else(|_| "null".to_owned());
+    // in the report no line is broken
+    let said = [&report.clone().into_bytes()[..], &output.stdout, &output.stderr].concat();
+    Run {
+        code: output.status.code().unwrap(),
+        said: String::from_utf8_lossy(&said).into_owned(),
+        report: serde_json::from_str(&report).unwrap(),
+    }
+}
+
+/// The states of the six checks, by their letters.
+fn states(run: &Run) -> Vec<(String, String)> {
+    let checks = run.report["isolation"]["checks"].as_array().expect(&run.said);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    checks
+        .iter()
+        .map(|check| (text(&check["letter"]), text(&check["state"])))
+        .collect()
+}
+
+#[test]
+fn a_service_of_ones_own_is_proven_apart() {
+    let run = run(&notes(), &[], false);
+    assert_eq!(run.code, 0, "{}", run.said);
+    assert!(
+        states(&run).iter().all(|(_, state)| state == "valid"),
+        "{}",
+        run.said
+    );
+    assert!(
+        run.said
+            .contains("not there: presence, nobody is told of anybody"),
+        "{}",
+        run.said
+    );
+    assert!(
+        run.said.contains("no database is read: notes are kept in memory"),
+        "{}",
+        run.said
+    );
+}
+
+#[test]
+fn its_leak_is_caught_with_observer_and_victim() {
+    let run = run(&notes(), &[], true);
+    assert_eq!(run.code, 10, "{}", run.said);
+    let findings = run.report["isolation"]["findings"].as_array().unwrap();
+    let read = findings
+        .iter()
+        .find(|finding| finding["check"] == "Thread")
+        .expect(&run.said);
+    assert_eq!(read["kind"], "probe accepted: reading a foreign thread");
+    assert!(read["observer"].is_u64() && read["victim"].is_u64() && read["observer"] != read["victim"]);
+    let secret =
+        |finding: &Value| finding["check"] == "Secret" && finding["kind"] == "secret of another user";
+    assert!(findings.iter().any(secret), "{}", run.said);
+}
+
+/// Whatever it is, it is not valid, and says why.
+#[track_caller]
+fn never_valid(profile: &str, files: &[(&str, &str)], code: i32, why: &str) {
+    let run = run(profile, files, false);
+    assert_eq!(run.code, code, "{}", run.said);
+    assert_ne!(run.report["verdict"], "valid");
+    assert!(run.said.contains(why), "{}", run.said);
+}
+
+#[test]
+fn where_every_post_is_refused_nothing_is_proven() {
+    let profile = notes().replace(r#""op":"write""#, r#""op":"wriite""#);
+    never_valid(&profile, &[], 12, "never saw their own secrets come back");
+}
+
+#[test]
+fn where_answers_say_nothing_of_the_request_nothing_is_valid() {
+    let profile = notes().replace(
+        r#"post = { frame = '{"cid":${id},"op":"write","note":${thread},"text":${body}}'"#,
+        r#"post = { frame = '{"cid":${id},"op":"who","text":${body}}'"#,
+    );
+    never_valid(
+        &profile,
+        &[],
+        10,
+        "got an answer without the nonce of the request",
+    );
+}
+
+#[test]
+fn a_log_in_that_is_the_same_user_for_all_is_caught() {
+    let all = "handle,password\nann,x\nann,x\nann,x\nann,x\nann,x\nann,x\n";
+    let (register, rest) = notes()
+        .split_once("login = {")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    // somebody has to make the account: the service does, when it is logged in to
+    let before = register
+        .lines()
+        .filter(|line| !line.starts_with("register"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let profile = format!("{before}\nlogin = {{{rest}")
+        .replace("\"/login\"", "\"/users-or-login\"")
+        .replace(
+            "access-token = \"/token\" }",
+            "access-token = \"/token\", user = \"/id\" }",
+        )
+        .replace("[http]", "[users]\nlist = \"users.csv\"\n\n[http]");
+    never_valid(&profile, &[("users.csv", all)], 10, "one user id for two users");
+}
+
+#[test]
+fn a_target_that_is_not_on_loopback_has_to_be_allowed() {
+    let profile = notes().replace("ws://127.0.0.1", "ws://192.0.2.1");
+    let run = run(&profile, &[], false);
+    assert_eq!(run.code, 2, "{}", run.said);
+    assert!(run.said.contains("--allow-host 192.0.2.1"), "{}", run.said);
+}
+
+#[test]
+fn a_service_that_does_not_come_up_is_told_with_its_log() {
+    let profile = notes().replace("\"notes.py\"", "\"nots.py\"");
+    let run = run(&profile, &[], false);
+    assert_eq!(run.code, 13, "{}", run.said);
+    assert!(
+        run.said.contains("the service notes") && run.said.contains("No such file"),
+        "{}",
+        run.said
+    );
+}
