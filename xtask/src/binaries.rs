@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::Message;
+use history::Check;
 use session::plan::PhaseKind;
 
 use crate::interrupt::Interrupt;
@@ -29,6 +30,13 @@ pub(crate) struct Mutant {
 }
 
 impl Mutant {
+    /// Whether none of the six checks is expected to catch it, so that a run has to compare users alone and in company.
+    pub(crate) fn needs_comparison(&self) -> bool {
+        !Check::ALL
+            .iter()
+            .any(|check| self.checks.contains(check.letter()))
+    }
+
     /// Reads `NAME LETTERS PHASE...`.
     fn read(line: &str) -> Result<Self> {
         let mut words = line.split_whitespace().map(str::to_owned);

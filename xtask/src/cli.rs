@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use history::Check;
+use isolation::NON_INTERFERENCE_LETTER;
 use services::PostgresSource;
 use session::plan::PhaseKind;
 
@@ -251,7 +252,7 @@ pub(crate) struct DrillArgs {
     #[arg(long = "mutant", value_name = "NAME")]
     pub(crate) mutants: Vec<String>,
 
-    /// Only those that this check is expected to catch: T, K, S, R, U or B; may be given again [default: all]
+    /// Only those that this check is expected to catch: T, K, S, R, U, B or N; may be given again [default: all]
     #[arg(long = "check", value_name = "LETTER", value_parser = parse_check)]
     pub(crate) checks: Vec<char>,
 
@@ -337,7 +338,8 @@ fn parse_optional_phase(text: &str) -> Result<PhaseKind, String> {
 }
 
 fn parse_check(text: &str) -> Result<char, String> {
-    let letters = || Check::ALL.iter().map(|check| check.letter());
+    let six = || Check::ALL.iter().map(|check| check.letter());
+    let letters = || six().chain([NON_INTERFERENCE_LETTER]);
     let known = letters().find(|letter| text.eq_ignore_ascii_case(&letter.to_string()));
     known.ok_or_else(|| {
         let letters: Vec<String> = letters().map(String::from).collect();

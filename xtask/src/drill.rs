@@ -146,7 +146,7 @@ fn bouts(args: &DrillArgs, mutants: &[crate::binaries::Mutant]) -> VecDeque<Bout
     let turn = |number| {
         let planted = mutants
             .iter()
-            .map(move |mutant| Bout::planted(&mutant.name, args.rate, number));
+            .map(move |mutant| Bout::planted(mutant, args.rate, number));
         planted.chain([Bout::clean(number)])
     };
     (0..args.seeds).flat_map(turn).collect()

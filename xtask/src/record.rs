@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use history::{Check, User};
-use isolation::{Judgement, State};
+use isolation::{Judgement, NON_INTERFERENCE_LETTER, State};
 use serde::Deserialize;
 
 use crate::report::Drill;
@@ -68,14 +68,36 @@ pub(crate) fn compare(
         .filter_map(|finding| Some((Some(finding.observer), finding.victim?)))
         .collect();
     let violated = |check: &Check| judgement.verdict(*check).state == State::Violated;
-    let caught_by: Vec<Check> = Check::ALL.into_iter().filter(violated).collect();
+    let seventh = judgement.non_interference.as_ref();
+    let compared = seventh.filter(|seventh| seventh.state == State::Violated);
+    let caught_by: Vec<char> = Check::ALL
+        .into_iter()
+        .filter(violated)
+        .map(|check| check.letter())
+        .chain(compared.map(|_| NON_INTERFERENCE_LETTER))
+        .collect();
     let is_recorded = |(observer, victim): &&Pair| {
         recorded.contains(&(*observer, *victim)) || recorded.contains(&(None, *victim))
     };
-    let common = judged.iter().find(is_recorded).copied();
+    // who is answered differently in company is known, and by whose company mostly not
+    let apart: BTreeSet<User> = seventh
+        .iter()
+        .flat_map(|seventh| &seventh.differences)
+        .map(|difference| difference.observer)
+        .collect();
+    let is_apart = |(observer, _): &&Pair| observer.is_some_and(|observer| apart.contains(&observer));
+    let by_people = judged.iter().find(is_recorded);
+    let by_observer = recorded.iter().find(is_apart).filter(|_| by_people.is_none());
+    let common = by_people.or(by_observer).copied();
     let fired = record.fired.len() as u64;
-    let summary = summary(mutant, fired, &caught_by, common, [&recorded, &judged]);
-    let caught_by = caught_by.iter().map(|check| check.letter()).collect();
+    let named = Named {
+        recorded: common.or(recorded.first().copied()).map(pair),
+        judged: match by_observer {
+            Some((observer, _)) => observer.map(|observer| format!("user {}", observer.0)),
+            None => common.or(judged.first().copied()).map(pair),
+        },
+    };
+    let summary = summary(mutant, fired, &caught_by, common.is_some(), named);
     Ok(Drill {
         mutant: mutant.to_owned(),
         fired,
@@ -86,14 +108,14 @@ pub(crate) fn compare(
     })
 }
 
-fn summary(
-    mutant: &str,
-    fired: u64,
-    caught_by: &[Check],
-    common: Option<Pair>,
-    [recorded, judged]: [&BTreeSet<Pair>; 2],
-) -> String {
-    let letters: String = caught_by.iter().map(|check| check.letter()).collect();
+/// Whom either names.
+struct Named {
+    recorded: Option<String>,
+    judged: Option<String>,
+}
+
+fn summary(mutant: &str, fired: u64, caught_by: &[char], matched: bool, named: Named) -> String {
+    let letters: String = caught_by.iter().collect();
     let caught = if letters.is_empty() {
         "caught by nothing".to_owned()
     } else {
@@ -107,13 +129,9 @@ fn summary(
     } else {
         format!("{fired} times")
     };
-    let shown = |pairs: &BTreeSet<Pair>| {
-        common
-            .or(pairs.first().copied())
-            .map_or("nobody that we know".to_owned(), pair)
-    };
-    let verdict = if common.is_some() { "match" } else { "NO MATCH" };
-    let (record, judge) = (shown(recorded), shown(judged));
+    let verdict = if matched { "match" } else { "NO MATCH" };
+    let [record, judge] =
+        [named.recorded, named.judged].map(|named| named.unwrap_or_else(|| "nobody that we know".to_owned()));
     format!("mutant {mutant} fired {times}; {caught}; record names {record}; judge names {judge}: {verdict}")
 }
 

@@ -49,6 +49,7 @@ pub mod stale_cancel;
 pub mod stale_tail;
 pub mod subprotocol_bypass;
 pub mod thread_id_race;
+pub mod unscoped_count;
 pub mod unverified_token;
 
 use std::fs::{File, OpenOptions};
@@ -74,7 +75,7 @@ pub struct Mutant {
     /// The process that it lives in; others ignore it.
     pub process: &'static str,
     /// Letters of the checks that can catch it: T thread conflict, K token isolation, S secret contamination, R response
-    /// crossing, U user-id leakage, B session boundary.
+    /// crossing, U user-id leakage, B session boundary, N non-interference.
     pub checks: &'static str,
     /// What has to be going on for it to act, each a part of a scenario that can be left out, and none enough if it is;
     /// nothing if ordinary load will do.
@@ -82,7 +83,7 @@ pub struct Mutant {
 }
 
 /// All of them.
-pub static ALL: [&Mutant; 32] = [
+pub static ALL: [&Mutant; 33] = [
     &thread_id_race::MUTANT,
     &auth_cache_collision::MUTANT,
     &cache_key_without_user::MUTANT,
@@ -115,6 +116,7 @@ pub static ALL: [&Mutant; 32] = [
     &cancel_desync::MUTANT,
     &stale_buffer::MUTANT,
     &batch_slot_mix::MUTANT,
+    &unscoped_count::MUTANT,
 ];
 
 /// The list of [`ALL`], a line each: name, letters of the checks, what has to be going on; between them a space.
@@ -299,7 +301,7 @@ mod tests {
                 mutant.name
             );
         }
-        for check in "TKSRUB".chars() {
+        for check in "TKSRUBN".chars() {
             assert!(ALL.iter().any(|mutant| mutant.checks.contains(check)), "{check}");
         }
     }

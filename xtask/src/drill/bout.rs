@@ -61,6 +61,22 @@ pub(crate) struct Isolation {
     pub(crate) checks: Vec<Check>,
     #[serde(skip_serializing)]
     pub(crate) findings: Vec<Finding>,
+    /// `None` if the run did not look.
+    #[serde(default)]
+    pub(crate) non_interference: Option<Seventh>,
+}
+
+/// The look beside the checks.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Seventh {
+    pub(crate) letter: char,
+    pub(crate) state: String,
+    /// Compared steps that were under way together with another user's.
+    pub(crate) exposed: u64,
+    pub(crate) units: u64,
+    pub(crate) text: String,
+    #[serde(skip_serializing)]
+    pub(crate) differences: Vec<Finding>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -91,18 +107,21 @@ pub(crate) struct Planted {
 
 impl Bout {
     /// With a leak planted.
-    pub(crate) fn planted(mutant: &str, rate: Option<f64>, number: u32) -> Self {
-        let choice = rate.map_or_else(|| mutant.to_owned(), |rate| format!("{mutant}:{rate}"));
+    pub(crate) fn planted(mutant: &Mutant, rate: Option<f64>, number: u32) -> Self {
+        let name = &mutant.name;
+        let choice = rate.map_or_else(|| name.clone(), |rate| format!("{name}:{rate}"));
+        let mut arguments = vec!["--mutant".to_owned(), choice];
+        arguments.extend(mutant.needs_comparison().then(|| "--differential".to_owned()));
         Self {
-            mutant: Some(mutant.to_owned()),
-            folder: format!("{mutant}-{number}"),
-            arguments: vec!["--mutant".to_owned(), choice],
+            mutant: Some(name.clone()),
+            folder: format!("{name}-{number}"),
+            arguments,
         }
     }
 
     /// With a leak planted, without the phases that make it act.
     pub(super) fn silenced(mutant: &Mutant, number: u32) -> Self {
-        let mut bout = Self::planted(&mutant.name, None, number);
+        let mut bout = Self::planted(mutant, None, number);
         let without = mutant
             .traffic
             .iter()

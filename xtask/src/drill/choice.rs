@@ -1,6 +1,7 @@
 //! Which planted leaks a drill is about.
 
 use history::Check;
+use isolation::NON_INTERFERENCE_LETTER;
 
 use crate::binaries::Mutant;
 use crate::cli::{DrillArgs, usage};
@@ -38,10 +39,9 @@ pub(super) fn chosen(known: Vec<Mutant>, args: &DrillArgs) -> Result<Vec<Mutant>
 
 /// For each check the first that it is expected to catch and that no check before it has taken.
 fn take_one_per_check(mutants: &mut Vec<Mutant>, taken: &mut Vec<Mutant>) {
-    for check in Check::ALL {
-        let first = mutants
-            .iter()
-            .position(|mutant| mutant.checks.contains(check.letter()));
+    let letters = Check::ALL.iter().map(|check| check.letter());
+    for letter in letters.chain([NON_INTERFERENCE_LETTER]) {
+        let first = mutants.iter().position(|mutant| mutant.checks.contains(letter));
         taken.extend(first.map(|at| mutants.remove(at)));
     }
 }

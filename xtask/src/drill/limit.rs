@@ -111,7 +111,7 @@ impl Limit {
         for rate in GRID {
             let killed = |run: &Fought| Outcome::of(run, &mutant.checks, 1.0) == Outcome::Caught;
             let bouts = (0..RUNS)
-                .map(|number| Bout::planted(&mutant.name, Some(rate), number))
+                .map(|number| Bout::planted(mutant, Some(rate), number))
                 .collect();
             let misses = |fought: &[Fought]| fought.iter().filter(|run| !killed(run)).count();
             let fought = ring.fight(bouts, |fought| misses(fought) > MISSES_MAX).await;

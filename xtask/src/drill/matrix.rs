@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use isolation::NON_INTERFERENCE_LETTER;
 use serde::Serialize;
 
 use super::bout::Fought;
@@ -10,8 +11,8 @@ use crate::binaries::Mutant;
 use crate::exit::Exit;
 use crate::screen::Paint;
 
-/// The checks' letters, in the order of reports.
-const CHECKS: [char; 6] = ['T', 'K', 'S', 'R', 'U', 'B'];
+/// The checks' letters, in the order of reports, and that of the look beside them.
+const CHECKS: [char; 7] = ['T', 'K', 'S', 'R', 'U', 'B', NON_INTERFERENCE_LETTER];
 /// Opportunities times rate from which on a leak is to be caught: about 95 % of such runs have a firing.
 const EXPECTED_FIRINGS_MIN: f64 = 3.0;
 
@@ -111,7 +112,7 @@ impl Matrix {
         let mut text = String::new();
         if !self.rows.is_empty() {
             let head = format!(
-                "{:width$}  T K S R U B   runs   fired of opportunities   caught after",
+                "{:width$}  T K S R U B N   runs   fired of opportunities   caught after",
                 "mutant"
             );
             let _ = writeln!(text, "{}", paint.bold(&head));
@@ -139,8 +140,8 @@ impl Matrix {
     /// For a README.
     pub(crate) fn markdown(&self) -> String {
         let mut text =
-            "| mutant | T | K | S | R | U | B | caught | fired | first caught after |\n".to_owned();
-        text += "|---|---|---|---|---|---|---|---|---|---|\n";
+            "| mutant | T | K | S | R | U | B | N | caught | fired | first caught after |\n".to_owned();
+        text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
         for row in &self.rows {
             let marks = row.marks().map(|mark| mark.to_string()).join(" | ");
             let after = row
@@ -189,7 +190,7 @@ impl Row {
     }
 
     /// A mark for each check: `o` caught and expected, `+` caught besides, `.` expected and silent.
-    fn marks(&self) -> [char; 6] {
+    fn marks(&self) -> [char; 7] {
         CHECKS.map(
             |check| match (self.caught_by.contains(check), self.expected.contains(check)) {
                 (true, true) => 'o',
@@ -313,16 +314,22 @@ impl Clean {
 }
 
 fn first_finding_s(run: &Fought) -> Option<f64> {
-    let findings = &run.said.as_ref()?.isolation.findings;
-    let first = findings.iter().map(|finding| finding.at_us).min()?;
+    let isolation = &run.said.as_ref()?.isolation;
+    let seventh = isolation.non_interference.iter();
+    let differences = seventh.flat_map(|seventh| &seventh.differences);
+    let all = isolation.findings.iter().chain(differences);
+    let first = all.map(|finding| finding.at_us).min()?;
     Some(first as f64 / 1e6)
 }
 
 /// Exposing events of that one of the checks that has most.
 fn exposures(run: &Fought, checks: &str) -> Option<u64> {
-    let all = &run.said.as_ref()?.isolation.checks;
-    let of = all.iter().filter(|check| checks.contains(check.letter));
-    of.map(|check| check.events).max()
+    let isolation = &run.said.as_ref()?.isolation;
+    let seventh = isolation.non_interference.iter();
+    let seventh = seventh.map(|seventh| (seventh.letter, seventh.exposed));
+    let all = isolation.checks.iter().map(|check| (check.letter, check.events));
+    let of = all.chain(seventh).filter(|(letter, _)| checks.contains(*letter));
+    of.map(|(_, events)| events).max()
 }
 
 /// The upper one of two in the middle; `None` of nothing.

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::model::Report;
+use isolation::NON_INTERFERENCE;
+
+use super::model::{Company, Report};
 use super::terminal::{headline, remark, user};
 use super::units::time_us;
 
@@ -25,34 +27,8 @@ pub(crate) fn render(report: &Report) -> String {
             );
         }
     }
-    if let Some(company) = &isolation.non_interference {
-        if isolation.checks.is_empty() {
-            text.push_str("\n| check | verdict |\n|---|---|\n");
-        }
-        let _ = writeln!(
-            text,
-            "| {} non-interference | {} |",
-            company.letter,
-            cell(&company.text)
-        );
-        for found in company.differences.iter().take(FINDINGS_SHOWN) {
-            let place = if found.pointer.is_empty() {
-                String::new()
-            } else {
-                format!(" at {}", cell(&found.pointer))
-            };
-            let _ = write!(
-                text,
-                "\n- **{}** {}: {}{place}: alone {}, in company {} (observer {}, victim {})",
-                company.letter,
-                cell(&found.kind),
-                cell(&found.step),
-                cell(&found.alone),
-                cell(&found.together),
-                user(Some(found.observer)),
-                user(found.victim),
-            );
-        }
+    if let Some(seventh) = &isolation.non_interference {
+        company(&mut text, seventh);
     }
     for finding in isolation.findings.iter().take(FINDINGS_SHOWN) {
         let (observer, victim) = (user(Some(finding.observer)), user(finding.victim));
@@ -104,6 +80,29 @@ pub(crate) fn render(report: &Report) -> String {
         report.run.repeat
     );
     text
+}
+
+/// The look beside the checks: a last row of their table, and what was found.
+fn company(text: &mut String, company: &Company) {
+    let letter = company.letter;
+    let _ = writeln!(text, "| {letter} {NON_INTERFERENCE} | {} |", cell(&company.text));
+    for found in company.differences.iter().take(FINDINGS_SHOWN) {
+        let _ = write!(
+            text,
+            "\n- **{letter}** {}: {}",
+            cell(&found.kind),
+            cell(&found.step)
+        );
+        if !found.pointer.is_empty() {
+            let _ = write!(text, " at {}", cell(&found.pointer));
+        }
+        let (observer, victim) = (user(Some(found.observer)), user(found.victim));
+        let (alone, together) = (cell(&found.alone), cell(&found.together));
+        let _ = write!(
+            text,
+            ": alone {alone}, in company {together} (observer {observer}, victim {victim})"
+        );
+    }
 }
 
 /// Text of a service must not become markup or end a table's cell.

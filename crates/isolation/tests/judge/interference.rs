@@ -93,8 +93,24 @@ impl Plot {
     }
 
     fn judge(&self) -> Option<NonInterference> {
+        let [judge] = self.told(1).try_into().unwrap();
+        judge.finish().non_interference
+    }
+
+    fn judged_apart(&self, backwards: bool) -> Option<NonInterference> {
+        let mut judges = self.told(3);
+        if backwards {
+            judges.reverse();
+        }
+        let whole = judges.into_iter().reduce(Judge::merge).unwrap();
+        whole.finish().non_interference
+    }
+
+    /// That many judges, to whom the takes were told in turns.
+    fn told(&self, judges: usize) -> Vec<Judge> {
         let mut teller = Teller {
-            judge: Judge::new(RUN),
+            judges: (0..judges).map(|_| Judge::new(RUN)).collect(),
+            listening: 0,
             at: 0,
             index: 0,
         };
@@ -103,12 +119,13 @@ impl Plot {
             story.header(|header| header.planes.push(NON_INTERFERENCE.to_owned()));
         }
         for (place, event) in story.events() {
-            teller.judge.observe(place, &event);
+            teller.judges[0].observe(place, &event);
         }
         for (number, (lines, take)) in (100..).zip(self.takes.iter().zip(TAKES)) {
             if lines.is_empty() {
                 continue;
             }
+            teller.listening = (teller.listening + 1) % judges;
             // one request of the neighbour's is under way all the time
             let neighbour = (self.neighbour && take == Take::Together).then(|| teller.neighbour());
             teller.take(User(number), take, lines);
@@ -119,12 +136,14 @@ impl Plot {
                 });
             }
         }
-        teller.judge.finish().non_interference
+        teller.judges
     }
 }
 
 struct Teller {
-    judge: Judge,
+    judges: Vec<Judge>,
+    /// Which of them is told.
+    listening: usize,
     at: u64,
     index: u64,
 }
@@ -134,7 +153,7 @@ impl Teller {
         (self.at, self.index) = (self.at + 1_000_000, self.index + 1);
         let (worker, at) = (900, At(10_000_000_000 + self.at));
         let index = self.index;
-        self.judge.observe(Place { worker, index }, &Event { at, fact });
+        self.judges[self.listening].observe(Place { worker, index }, &Event { at, fact });
     }
 
     fn open(&mut self, conn: Conn, user: User) {
@@ -436,6 +455,15 @@ fn what_changes_by_itself_is_not_judged_and_told() {
     let mut plot = Plot::new();
     plot.takes[1].remove(7);
     unknown(&plot, "not deterministic enough: script 0, events `presence`");
+}
+
+#[test]
+fn it_does_not_matter_which_judge_saw_which_take() {
+    let plot = Plot::new().together(|lines| lines.push(lines[7].clone()));
+    let whole = plot.judge();
+    for backwards in [false, true] {
+        assert_eq!(plot.judged_apart(backwards), whole);
+    }
 }
 
 #[test]

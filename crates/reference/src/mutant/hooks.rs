@@ -6,11 +6,12 @@ use uuid::Uuid;
 use super::{
     acl_change_race, cache_key_without_user, claimed_room, dirty_transaction, foreign_read, global_loader,
     identity_after_await, payload_token, room_collision, session_guc, singleflight_key, subprotocol_bypass,
+    unscoped_count,
 };
 use crate::gateway::inside::{Acting, Encoded, Event, Failure, Gateway, Identity, Op, Request, Tuned};
 
 /// Functions in the database that leaks are planted in. Unarmed builds have them too, and never call them.
-pub(crate) const SQL: [&str; 2] = [foreign_read::SQL, subprotocol_bypass::SQL];
+pub(crate) const SQL: [&str; 3] = [foreign_read::SQL, subprotocol_bypass::SQL, unscoped_count::SQL];
 
 /// Where the response cache keeps the answers for `asker`, if it is not under themselves.
 pub(crate) fn cache_place(op: Op, asker: &Identity) -> Option<Uuid> {

@@ -44,7 +44,7 @@ macro_rules! scenario {
     };
 }
 
-const CASES: [Case; 32] = [
+const CASES: [Case; 33] = [
     ("thread-id-race", &[], scenario!(lists::one_id_for_two)),
     ("auth-cache-collision", &[], scenario!(tokens::anothers_claims)),
     ("cache-key-without-user", &[], scenario!(lists::anothers_answer)),
@@ -97,6 +97,7 @@ const CASES: [Case; 32] = [
         scenario!(replies::after_a_timeout),
     ),
     ("batch-slot-mix", &[], scenario!(replies::one_drops_out)),
+    ("unscoped-count", &[], scenario!(rooms::count)),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

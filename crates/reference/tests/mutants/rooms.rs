@@ -145,3 +145,16 @@ pub(crate) async fn receipts(world: &World, tries: u32) -> Option<Leak> {
     }
     None
 }
+
+/// How many members a room has whose namesake in another tenant has one too.
+pub(crate) async fn count(world: &World, _: u32) -> Option<Leak> {
+    let mut other = world.enter("other", "red", 0).await;
+    let mut observer = world.enter("observer", "blue", 0).await;
+    other.client.room("kitchen").await;
+    let room_id = observer.client.room("kitchen").await;
+    post(&mut observer, &room_id, "hello").await;
+    let receipt = observer.client.event("receipt").await;
+    (receipt["data"]["members"] != 1)
+        .then(|| observer.saw(&other))
+        .flatten()
+}

@@ -246,3 +246,62 @@ fn phases_are_left_out_and_the_others_numbered_on() {
         assert_eq!(expect.len(), whole.len() - 1);
     }
 }
+
+#[test]
+fn a_script_is_the_same_in_all_takes_and_its_users_are_not() {
+    let scale = Scale {
+        seed: 7,
+        replicas: 2,
+        dialects: 2,
+        scripts: 2,
+        ..Scale::default()
+    };
+    let together = Plan::new(scale).unwrap();
+    let takes = [
+        Some(together.clone()),
+        together.alone(Take::Alone),
+        together.alone(Take::AloneAgain),
+        together.alone(Take::Together),
+    ];
+    let [Some(together), Some(alone), Some(again), None] = takes else {
+        panic!("together is no take alone");
+    };
+    let all = [&together, &alone, &again];
+    let mut users: Vec<User> = all.iter().flat_map(|plan| plan.users()).collect();
+    assert_eq!(users.len(), 12 + 3 * 2);
+    users.sort_unstable();
+    users.dedup();
+    assert_eq!(users.len(), 12 + 3 * 2, "nobody is there twice");
+    let mut phases: Vec<u16> = all
+        .iter()
+        .flat_map(|plan| plan.phases.iter().map(|phase| phase.number))
+        .collect();
+    phases.dedup();
+    assert_eq!(phases.len(), together.phases.len() + 2 * 2);
+    for plan in [&alone, &again] {
+        assert_eq!(plan.parts(), together.parts());
+        assert_eq!(plan.phase(plan.first_phase()).kind, PhaseKind::Alone);
+        for (subject, other) in plan.subjects.iter().zip(&together.subjects) {
+            let what = |subject: &SubjectPlan| {
+                let Person {
+                    name,
+                    replica,
+                    dialect,
+                    ..
+                } = subject.person.clone();
+                (name, replica, dialect, plan.deeds(subject.script, Round(2)))
+            };
+            assert_eq!(what(subject), what(other));
+            assert_ne!(subject.person.tenant, other.person.tenant);
+        }
+    }
+    let [one, other] = &together.subjects[..] else {
+        panic!()
+    };
+    assert_ne!(one.person.replica, other.person.replica);
+    assert_ne!(one.person.dialect, other.person.dialect);
+    let deeds = |script, round| together.deeds(script, Round(round));
+    assert_eq!(deeds(0, 1)[0], Deed::Post);
+    assert_ne!(deeds(0, 1), deeds(1, 1));
+    assert_ne!(deeds(0, 1), deeds(0, 2));
+}

@@ -130,19 +130,19 @@ fn what_people_read() {
     ];
     let matrix = Matrix::of(&[leak(), quiet], 1.0, runs);
     insta::assert_snapshot!(matrix.screen(Paint::PLAIN), @r"
-    mutant     T K S R U B   runs   fired of opportunities   caught after
-    leak           o . +      1/1       3 of 9              1.5 s, 500 exposures
-    quiet-one            .    0/1       2 of 2              never
+    mutant     T K S R U B N   runs   fired of opportunities   caught after
+    leak           o . +        1/1       3 of 9              1.5 s, 500 exposures
+    quiet-one            .      0/1       2 of 2              never
     quiet-one: missed; again: cargo xtask e2e --seed 7
     1 of 2 caught
     o caught, + caught besides, . could catch it and did not
     clean runs: 1 of 1 without a violation, 1 valid in every check, 900 frames judged
     ");
     insta::assert_snapshot!(matrix.markdown(), @r"
-    | mutant | T | K | S | R | U | B | caught | fired | first caught after |
-    |---|---|---|---|---|---|---|---|---|---|
-    | `leak` |   |   | o | . | + |   | 1 of 1 | 3 | 1.5 s |
-    | `quiet-one` |   |   |   |   |   | . | 0 of 1 | 2 | - |
+    | mutant | T | K | S | R | U | B | N | caught | fired | first caught after |
+    |---|---|---|---|---|---|---|---|---|---|---|
+    | `leak` |   |   | o | . | + |   |   | 1 of 1 | 3 | 1.5 s |
+    | `quiet-one` |   |   |   |   |   | . |   | 0 of 1 | 2 | - |
 
     clean runs: 1 of 1 without a violation, 1 valid in every check, 900 frames judged
     ");
