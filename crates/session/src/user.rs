@@ -32,8 +32,8 @@ pub(crate) struct VirtualUser {
     mint: RefCell<Mint>,
     pub(crate) main: Link,
     pub(crate) second: Link,
-    /// Connections that were never of use, or are no more: what comes over them is judged all the same.
-    unfit: RefCell<Vec<Rc<Socket>>>,
+    /// Connections beside those two: never of use, or no more, or idle. What comes over them is judged all the same.
+    aside: RefCell<Vec<Rc<Socket>>>,
     /// Threads that it created beside the planted ones.
     own_threads: RefCell<Vec<String>>,
     /// The one whose title, and with it each reply, is long.
@@ -88,7 +88,7 @@ impl VirtualUser {
             mint: RefCell::new(mint),
             main: Link::default(),
             second: Link::default(),
-            unfit: RefCell::default(),
+            aside: RefCell::default(),
             own_threads: RefCell::default(),
             long_thread: RefCell::default(),
             newest: Cell::default(),

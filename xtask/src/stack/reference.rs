@@ -28,7 +28,7 @@ const ARGON2_PASSES: u32 = 1;
 const POOL_SIZE: u16 = 8;
 /// Connections of a gateway to the agent, and replies in progress on each: few enough that users run out of them.
 const AGENT_POOL_SIZE: u16 = 2;
-const AGENT_PIPELINE: u16 = 16;
+const AGENT_PIPELINE: u16 = 8;
 
 /// What a report must say of how passwords are hashed.
 pub(super) fn reduced_hashing() -> String {

@@ -25,7 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "acl-change-race",
     process: "gateway",
     checks: "ST",
-    traffic: &[],
+    traffic: &["expel"],
 };
 
 /// How long members are remembered.

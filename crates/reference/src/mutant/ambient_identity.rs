@@ -25,7 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "ambient-identity",
     process: "auth",
     checks: "BUK",
-    traffic: &[],
+    traffic: &["probe"],
 };
 
 thread_local! {

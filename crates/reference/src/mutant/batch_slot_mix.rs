@@ -22,7 +22,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "batch-slot-mix",
     process: "agent",
     checks: "RST",
-    traffic: &[],
+    traffic: &["cancel"],
 };
 
 /// Compacts the texts after the slot at `at` was taken out of the others.

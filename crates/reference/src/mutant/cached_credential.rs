@@ -25,7 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "cached-credential",
     process: "auth",
     checks: "KU",
-    traffic: &[],
+    traffic: &["leave"],
 };
 
 /// How long an answer is kept.

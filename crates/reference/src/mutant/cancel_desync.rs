@@ -26,7 +26,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "cancel-desync",
     process: "gateway",
     checks: "RST",
-    traffic: &[],
+    traffic: &["cancel"],
 };
 
 /// A reply that nobody has read, and whose it is.

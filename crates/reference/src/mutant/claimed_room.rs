@@ -25,7 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "claimed-room",
     process: "gateway",
     checks: "TSU",
-    traffic: &[],
+    traffic: &["probe"],
 };
 
 /// Connections that are in a room because they said so.

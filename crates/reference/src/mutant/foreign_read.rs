@@ -24,7 +24,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "foreign-read",
     process: "gateway",
     checks: "TSU",
-    traffic: &[],
+    traffic: &["probe", "read-all"],
 };
 
 /// The look-up.

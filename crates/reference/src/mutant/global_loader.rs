@@ -21,7 +21,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "global-loader",
     process: "gateway",
     checks: "STR",
-    traffic: &[],
+    traffic: &["probe", "read-all"],
 };
 
 /// Where in the cache the pages for all readers are.

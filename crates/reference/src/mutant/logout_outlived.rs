@@ -22,7 +22,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "logout-outlived",
     process: "gateway",
     checks: "B",
-    traffic: &[],
+    traffic: &["leave"],
 };
 
 /// Whether nobody acts on the end of this connection's session.

@@ -20,7 +20,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "payload-token",
     process: "gateway",
     checks: "KUTS",
-    traffic: &[],
+    traffic: &["probe"],
 };
 
 /// Whether a token in a request is believed.

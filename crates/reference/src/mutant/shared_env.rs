@@ -23,7 +23,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "shared-env",
     process: "auth",
     checks: "KU",
-    traffic: &[],
+    traffic: &["leave"],
 };
 
 /// Session, user and tenant.

@@ -20,7 +20,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "shared-mutable-fanout",
     process: "gateway",
     checks: "S",
-    traffic: &[],
+    traffic: &["join"],
 };
 
 /// Whether a connection is sent the event's object with its note: the author's, and those after it. `with_note` is the object once the

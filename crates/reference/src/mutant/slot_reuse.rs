@@ -19,7 +19,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "slot-reuse",
     process: "gateway",
     checks: "RSUT",
-    traffic: &[],
+    traffic: &["drop"],
 };
 
 /// Whether what was meant for `meant` goes to `occupant`.

@@ -21,7 +21,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "stale-buffer",
     process: "gateway",
     checks: "RST",
-    traffic: &[],
+    traffic: &["exhaust"],
 };
 
 /// Whether a request that was given up stays in its buffer.

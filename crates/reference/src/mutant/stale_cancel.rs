@@ -27,7 +27,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "stale-cancel",
     process: "gateway",
     checks: "R",
-    traffic: &[],
+    traffic: &["cancel"],
 };
 
 /// How long after a cancellation a statement that ends as cancelled is put down to it.

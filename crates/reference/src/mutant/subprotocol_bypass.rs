@@ -38,7 +38,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "subprotocol-bypass",
     process: "gateway",
     checks: "BK",
-    traffic: &[],
+    traffic: &["probe"],
 };
 
 /// How long a connection without a token lives.

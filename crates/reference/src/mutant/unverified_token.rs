@@ -25,7 +25,7 @@ pub static MUTANT: Mutant = Mutant {
     name: "unverified-token",
     process: "gateway",
     checks: "KB",
-    traffic: &[],
+    traffic: &["probe", "boundary"],
 };
 
 /// What a token says that was refused for `reason`.

@@ -90,7 +90,7 @@ impl VirtualUser {
 
     fn keep(&self, socket: &Rc<Socket>, fit: bool) -> Option<Rc<Socket>> {
         if !fit {
-            self.unfit.borrow_mut().push(Rc::clone(socket));
+            self.aside.borrow_mut().push(Rc::clone(socket));
         }
         fit.then(|| Rc::clone(socket))
     }
@@ -101,7 +101,7 @@ impl VirtualUser {
             .into_iter()
             .filter_map(Link::any_socket);
         of_links
-            .chain(self.unfit.borrow().iter().map(Rc::clone))
+            .chain(self.aside.borrow().iter().map(Rc::clone))
             .collect()
     }
 }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::VirtualUser;
 use crate::codec::Slot;
 use crate::profile::Action;
-use crate::socket::{Attempt, Request, Socket};
+use crate::socket::{Answer, Attempt, Request, Socket};
 
 /// Users who take part, at most: few are enough to take all places, and the others are served meanwhile.
 const USERS: u32 = 12;
@@ -15,15 +15,15 @@ const USERS: u32 = 12;
 const PATIENT: u32 = 14;
 /// Those of them that every second user of a tenant cancels at once.
 const CANCELLED: usize = 3;
-/// Posts that do not wait for a place: so many are to be refused, so many are tried at most, and how long they do wait, in
-/// milliseconds.
-const HASTY: u32 = 3;
-const HASTY_TRIES: u32 = 12;
+/// Posts that do not wait for a place, all at once, how long they do wait, in milliseconds, and how often that is tried until
+/// one is refused.
+const HASTY: u32 = 4;
 const HASTY_WAIT_MS: &str = "1";
+const HASTY_TRIES: u32 = 6;
 /// Posts that are refused.
 const MALFORMED: u32 = 4;
-/// Posts after that.
-const AFTER: u32 = 2;
+/// Posts after that, all at once: enough to use again whatever the hasty ones left behind.
+const AFTER: u32 = 6;
 
 impl VirtualUser {
     /// Takes all places that it can get, cancels some of what it asked for, asks for more in vain, and posts on. What is not
@@ -54,16 +54,8 @@ impl VirtualUser {
             let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
             socket.call(request).await;
         }
-        let mut refused = 0;
-        for _ in 0..HASTY_TRIES {
-            let Some(request) = self.hasty(&thread).filter(|_| refused < HASTY) else {
-                break;
-            };
-            let answer = socket.call(request).await;
-            if answer.is_unanswered() {
-                return;
-            }
-            refused += u32::from(answer.is_refused());
+        if !self.post_hastily(&socket, &thread).await {
+            return;
         }
         self.post_on(&socket).await;
         join_all(patient.into_iter().map(Attempt::end)).await;
@@ -73,14 +65,28 @@ impl VirtualUser {
         self.post_on(&socket).await;
     }
 
-    async fn post_on(&self, socket: &Rc<Socket>) {
-        let Some(thread) = self.first_thread() else { return };
-        for _ in 0..AFTER {
-            let answer = self.post(socket, Some(&thread), None).await;
-            if answer.is_none_or(|answer| answer.is_unanswered()) {
-                return;
+    /// Posts in haste until some are refused for want of a place; whether all were answered.
+    async fn post_hastily(&self, socket: &Rc<Socket>, thread: &str) -> bool {
+        for _ in 0..HASTY_TRIES {
+            let requests = (0..HASTY).map_while(|_| self.hasty(thread));
+            let hasty: Vec<_> = requests.map_while(|request| socket.begin(request).ok()).collect();
+            let answers = join_all(hasty.into_iter().map(Attempt::end)).await;
+            if answers.iter().any(Answer::is_unanswered) {
+                return false;
+            }
+            if answers.iter().any(Answer::is_refused) {
+                break;
             }
         }
+        true
+    }
+
+    async fn post_on(&self, socket: &Rc<Socket>) {
+        let Some(thread) = self.first_thread() else { return };
+        let posts: Vec<_> = (0..AFTER)
+            .map_while(|_| self.begin_post(socket, &thread))
+            .collect();
+        join_all(posts.into_iter().map(Attempt::end)).await;
     }
 
     fn hasty(&self, thread: &str) -> Option<Request> {

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use futures_util::future::join_all;
+
 use super::VirtualUser;
 use crate::codec::Slot;
 use crate::plan::Plan;
@@ -82,7 +84,19 @@ impl VirtualUser {
             .call(Request::new(Action::Presence).with(Slot::Status, "here"))
             .await;
         socket.call(Request::new(Action::ListRooms)).await;
-        self.look_up_peer(&socket, None).await;
+        self.ask_at_once(&socket).await;
+    }
+
+    /// Asks the same thing twice and for two users, all at once, just after a post has made the service forget what it knew:
+    /// what a service would do together for one user, it may do together.
+    async fn ask_at_once(&self, socket: &Rc<Socket>) {
+        let thread = self.first_thread();
+        self.post(socket, thread.as_deref(), None).await;
+        let lists = [(); 2].map(|()| Request::new(Action::ListThreads));
+        let users = [self.peer(), self.person.user];
+        let profiles = users.into_iter().filter_map(|user| self.profile_of(user));
+        let asked = lists.into_iter().chain(profiles);
+        join_all(asked.map(|request| socket.call(request))).await;
     }
 
     pub(super) async fn subscribe_room(&self, socket: &Rc<Socket>) {
@@ -94,13 +108,18 @@ impl VirtualUser {
 
     /// Asks who the next of the same tenant is.
     pub(super) async fn look_up_peer(&self, socket: &Rc<Socket>, intended: Option<history::At>) {
-        let peer = self.plan().peer(&self.person).unwrap_or(self.person.user);
-        let Some(user_id) = self.worker.board.user_id(peer) else {
-            return;
-        };
-        let request = Request::new(Action::LookUp)
-            .with(Slot::User, user_id)
-            .intended(intended);
-        socket.call(request).await;
+        if let Some(request) = self.profile_of(self.peer()) {
+            socket.call(request.intended(intended)).await;
+        }
+    }
+
+    /// The next of the same tenant, or this user, if it is alone there.
+    fn peer(&self) -> history::User {
+        self.plan().peer(&self.person).unwrap_or(self.person.user)
+    }
+
+    fn profile_of(&self, user: history::User) -> Option<Request> {
+        let user_id = self.worker.board.user_id(user)?;
+        Some(Request::new(Action::LookUp).with(Slot::User, user_id))
     }
 }
