@@ -1,5 +1,7 @@
 //! What a user can type.
 
+mod target;
+
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use services::PostgresSource;
 use session::plan::PhaseKind;
 
 use crate::fault::Fault;
+pub(crate) use target::{TargetCheckArgs, TargetCommand, TargetNewArgs};
 
 /// Do many users at once stay apart, and are they served fairly and fast?
 #[derive(Debug, Parser)]
@@ -360,21 +363,6 @@ pub(crate) struct DoctorArgs {
     /// Users that a run is meant to have: some limits depend on it
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
     pub(crate) users: u32,
-}
-
-/// `target`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum TargetCommand {
-    /// List the built-in profiles.
-    List,
-    /// Print a built-in profile, to begin one's own from.
-    Show {
-        /// Its name
-        #[arg(value_name = "NAME")]
-        name: String,
-    },
-    /// Print the JSON Schema of profiles, for editors.
-    Schema,
 }
 
 /// `ci`.

@@ -55,6 +55,7 @@ pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
             run_dir: &ticket.dir,
             progress: &progress,
             interrupt: &interrupt,
+            trace: None,
         };
         let outcome = trial.run().await;
         progress.clear();

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Command::Judge(args) => judge::run(&args),
         Command::Bench(args) => block_on(bench::run(&args)),
         Command::Doctor(args) => block_on(doctor::run(&args)),
-        Command::Target(command) => target::run(&command),
+        Command::Target(command) => block_on(target::run(&command)),
         Command::Ci(args) => ci::run(&args),
         Command::Tidy => tidy::run(),
         Command::Guard => return services::guard::run(),

@@ -1,5 +1,8 @@
 //! `target`: profiles as files.
 
+mod check;
+mod new;
+
 use anyhow::Result;
 use session::profile::{Profile, schema};
 
@@ -13,7 +16,7 @@ const BUILT_IN: [(&str, &str); 1] = [(
     "the services that Crosstalk ships: auth, two gateways, agent",
 )];
 
-pub(crate) fn run(command: &TargetCommand) -> Result<Exit> {
+pub(crate) async fn run(command: &TargetCommand) -> Result<Exit> {
     match command {
         TargetCommand::List => {
             let lines = BUILT_IN.map(|(name, what)| format!("{name:12} {what}"));
@@ -28,6 +31,8 @@ pub(crate) fn run(command: &TargetCommand) -> Result<Exit> {
             usage("target", what).exit();
         }
         TargetCommand::Schema => screen::print(&schema())?,
+        TargetCommand::Check(args) => return check::run(args).await,
+        TargetCommand::New(args) => new::run(args)?,
     }
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use isolation::NON_INTERFERENCE;
 use services::Guard;
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
-use session::{Clock, Drive, Driven, LEADER, Limits, Target};
+use session::{Clock, Drive, Driven, LEADER, Limits, Target, Trace};
 use tokio::sync::watch;
 
 use crate::alone::Bench;
@@ -40,6 +40,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) run_dir: &'a RunDir,
     pub(crate) progress: &'a Progress,
     pub(crate) interrupt: &'a Interrupt,
+    /// Where each step is told; `None` if nobody wants to know.
+    pub(crate) trace: Option<&'a Trace>,
 }
 
 /// What came of a run.
@@ -252,7 +254,11 @@ impl<'a> Trial<'a> {
         let (plan, target) = (self.plan(&profile)?, field.chat.target(profile));
         let drive = self.drive_of(plan, target, LEADER, field.epoch, (sender, interrupt));
         let mut due = self.due(&drive.plan);
-        let mut driving = tokio::task::spawn_blocking(move || session::drive(drive));
+        let trace = self.trace.cloned();
+        let mut driving = tokio::task::spawn_blocking(move || match trace {
+            Some(trace) => session::rehearse(drive, trace),
+            None => session::drive(drive),
+        });
         let (mut raised, mut lost) = (self.interrupt.flag(), false);
         let mut watching = Box::pin(vigil.any());
         let driven = loop {

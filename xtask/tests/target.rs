@@ -108,6 +108,60 @@ fn its_leak_is_caught_with_observer_and_victim() {
     assert!(findings.iter().any(secret), "{}", run.said);
 }
 
+/// What `target check` says of a profile, and its exit code.
+fn checked(profile: &str) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target.toml");
+    fs::write(&target, profile).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["target", "check"])
+        .arg(&target)
+        .env("LEAKY", "0")
+        .env("COLUMNS", "100")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [&output.stdout[..], &output.stderr].concat();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[test]
+fn two_users_step_by_step() {
+    let (code, said) = checked(&notes());
+    assert_eq!(code, 0, "{said}");
+    for part in [
+        r#""password":"<password>"}"#,
+        r#""token": "<token>""#,
+        r#"`access-token` found at "/token""#,
+        "rule 2: answer to 100001, done",
+        "rule 1: answer to",
+        "ok     every user saw its own secrets come back",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+}
+
+#[test]
+fn what_nothing_matches_is_shown() {
+    let profile = notes().replace(
+        r#"{ when = { "/error" = true }, error = { id = "/rid", code = "/error" } },"#,
+        "",
+    );
+    let (code, said) = checked(&profile);
+    // a reply was due when what is not understood came: that alone is called a crossing
+    assert_eq!(code, 10, "{said}");
+    assert!(said.contains("NOTHING MATCHED"), "{said}");
+    let (code, said) = checked(&profile.replace("\"/token\"", "\"/tokn\""));
+    assert_eq!(code, 12, "{said}");
+    assert!(said.contains("`access-token` NOT FOUND at \"/tokn\""), "{said}");
+    let (code, said) = checked(&profile.replace("post =", "pst ="));
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("unknown key `pst`, did you mean `post`?"), "{said}");
+}
+
 /// Whatever it is, it is not valid, and says why.
 #[track_caller]
 fn never_valid(profile: &str, files: &[(&str, &str)], code: i32, why: &str) {

@@ -57,6 +57,12 @@ pub trait Codec {
     /// have to be sent back (an answer to a heartbeat, which may be empty) are put to the end of `back`.
     fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Vec<u8>>) -> Vec<Item<'a>>;
 
+    /// The rule that a message is taken by, counted from 1; `None` if it is taken by none, or the protocol has no rules.
+    fn rule(&self, message: &[u8]) -> Option<usize> {
+        let _ = message;
+        None
+    }
+
     /// The bytes of a request: `frame` with `values` put in, quoted as the protocol wants.
     ///
     /// # Errors

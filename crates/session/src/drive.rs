@@ -25,6 +25,7 @@ use crate::plan::{Phase, PhaseKind, Plan};
 use crate::player::Player;
 use crate::recorder::{RecordError, Recorded, Recorder};
 use crate::subject::Subject;
+use crate::trace::Trace;
 use crate::user::VirtualUser;
 use crate::worker::{Run, Target, Worker};
 
@@ -121,6 +122,19 @@ pub enum DriveError {
 ///
 /// [`DriveError`] if the run could not begin; what breaks later is [`Driven::broken`].
 pub fn drive(drive: Drive) -> Result<Driven, DriveError> {
+    conduct(drive, None)
+}
+
+/// As [`drive`], and tells what was sent and what came.
+///
+/// # Errors
+///
+/// As [`drive`].
+pub fn rehearse(drive: Drive, trace: Trace) -> Result<Driven, DriveError> {
+    conduct(drive, Some(trace))
+}
+
+fn conduct(drive: Drive, trace: Option<Trace>) -> Result<Driven, DriveError> {
     check(&drive.plan, &drive.target)?;
     let (run_dir, interrupt, progress) = (drive.run_dir, drive.interrupt, drive.progress);
     let plan = Arc::new(drive.plan);
@@ -131,6 +145,7 @@ pub fn drive(drive: Drive) -> Result<Driven, DriveError> {
         plan: Arc::clone(&plan),
         target: Arc::new(drive.target),
         limits: drive.limits,
+        trace,
     };
     let leader = drive.leader;
     let leading = runtime(leader)?;

@@ -19,6 +19,7 @@ use crate::limits::{BODY_LIMIT_BYTES, BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX,
 use crate::pointer::pick;
 use crate::profile::{Exchange, Verb};
 use crate::socket::header_lines;
+use crate::trace::TracedStep;
 use crate::worker::Worker;
 
 /// What stands in a recorded answer in place of the caller's own tokens.
@@ -150,6 +151,8 @@ impl Http {
         // the turns are never closed; an error would be no reason not to ask
         let _turn = self.turns.acquire().await;
         let (op, from) = self.invoke(line, &call);
+        let tracer = &self.worker.tracer;
+        tracer.tell(from, line.user, line.conn, || TracedStep::Asked(in_words(&call)));
         let answer = match request.send().await {
             Ok(response) => self.read(line, op, &call, response).await,
             Err(error) => Err(reason_of(&error)),
@@ -164,6 +167,13 @@ impl Http {
             ),
             Err(reason) => (Outcome::Info(reason), None),
         };
+        if let Outcome::Info(reason) = &outcome {
+            tracer.tell(to, line.user, line.conn, || TracedStep::Answered {
+                status: None,
+                body: reason.clone(),
+                sought: Vec::new(),
+            });
+        }
         self.worker.record_at(
             to,
             Fact::Completed {
@@ -282,6 +292,17 @@ impl Http {
             }
         }
         let own = [Slot::AccessToken, Slot::RefreshToken].map(|slot| values.get(slot).unwrap_or_default());
+        let tracer = &self.worker.tracer;
+        own.iter().for_each(|token| tracer.hide(token, REDACTED));
+        tracer.tell(at, line.user, line.conn, || {
+            let holds = call.exchange.holds.iter();
+            let sought = holds.map(|(slot, at)| (slot.name(), at.clone(), values.get(*slot).is_some()));
+            TracedStep::Answered {
+                status: Some(status.as_u16()),
+                body: text.clone().into_owned(),
+                sought: sought.collect(),
+            }
+        });
         let step = if status.is_success() {
             Step::Done
         } else {
@@ -351,6 +372,24 @@ impl Http {
             retry_after: None,
         }
     }
+}
+
+/// A request, for people.
+fn in_words(call: &Call<'_>) -> String {
+    let Exchange {
+        verb,
+        path,
+        body,
+        bearer,
+        ..
+    } = call.exchange;
+    let verb = format!("{verb:?}").to_uppercase();
+    let path = path.text(&call.values, percent_encoded).unwrap_or_default();
+    let body = body.as_ref().and_then(|body| body.json(&call.values).ok());
+    let token = call.bearer.filter(|_| *bearer).map_or("", |_| "with a token");
+    let words = [verb, path, body.unwrap_or_default(), token.to_owned()];
+    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 /// A value as it goes into a path or a query (RFC 3986, section 2.3).

@@ -48,16 +48,18 @@ pub mod profile;
 mod recorder;
 mod socket;
 mod subject;
+mod trace;
 mod user;
 mod worker;
 
 pub use clock::Clock;
 pub use conductor::Progress;
-pub use drive::{Drive, DriveError, Driven, LEADER, drive};
+pub use drive::{Drive, DriveError, Driven, LEADER, drive, rehearse};
 pub use limits::{
     BODY_LIMIT_BYTES, CONNECTS_AT_ONCE, FRAMES_LIMIT, HTTP_AT_ONCE, IN_FLIGHT_LIMIT, Limits,
     MESSAGE_LIMIT_BYTES, SILENT_LIMIT, UNFINISHED_LIMIT_BYTES,
 };
 pub use recorder::{HISTORY_LIMIT_BYTES, RecordError, Recorded, Recorder};
 pub use socket::{Happening, State};
+pub use trace::{Trace, Traced, TracedStep};
 pub use worker::{Stranger, Target};

@@ -13,7 +13,7 @@ use jsonwebtoken::EncodingKey;
 
 use crate::board::Account;
 use crate::codec::{Slot, Values};
-use crate::http::{Call, Http, HttpAnswer, Line};
+use crate::http::{Call, Http, HttpAnswer, Line, REDACTED};
 use crate::plan::{Person, Tenancy};
 use crate::pointer::pick;
 use crate::profile::{Accounts, Algorithm, Signing};
@@ -75,7 +75,12 @@ impl Desk {
         mint: &RefCell<Mint>,
     ) -> Option<Values> {
         let register = match &self.worker.target.profile.accounts {
-            Accounts::List(listed) => return Some(listed.get(person.user.0 as usize)?.values.clone()),
+            Accounts::List(listed) => {
+                let values = listed.get(person.user.0 as usize)?.values.clone();
+                let password = values.get(Slot::Password).unwrap_or_default();
+                self.worker.tracer.hide(password, "<password>");
+                return Some(values);
+            }
             Accounts::Register { .. } => self.worker.target.profile.http.register.as_ref()?,
         };
         let credentials = Self::credentials(person, &mut mint.borrow_mut()).map_err(|error| {
@@ -90,6 +95,7 @@ impl Desk {
             .with(Slot::Name, &person.name)
             .with(Slot::TenantSlug, &tenancy.slug)
             .with(Slot::TenantKey, &tenancy.key);
+        self.worker.tracer.hide(&password, "<password>");
         let call = Call {
             role: Role::Register,
             exchange: register,
@@ -326,6 +332,7 @@ impl Desk {
     }
 
     fn record_token(&self, line: &Line, kind: TokenKind, token: &str, during: Interval) {
+        self.worker.tracer.hide(token, REDACTED);
         let token = history::Token {
             user: line.user,
             session: line.session,

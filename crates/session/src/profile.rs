@@ -62,6 +62,38 @@ pub struct Profile {
     pub company: Company,
 }
 
+impl Profile {
+    /// Values from the environment, wherever they are sent: nobody is shown them.
+    pub(crate) fn given(&self) -> Vec<String> {
+        let HttpPaths {
+            register,
+            login,
+            login_short,
+            me,
+            refresh,
+            logout,
+            key_set,
+            ..
+        } = &self.http;
+        let exchanges = [register, login, login_short, me, refresh, logout, key_set];
+        let of_http = exchanges.into_iter().flatten().flat_map(|exchange| {
+            let headers = exchange.headers.iter().map(|(_, value)| value);
+            headers.chain([&exchange.path]).chain(&exchange.body)
+        });
+        let of_dialects = self.dialects.iter().flat_map(|dialect| {
+            let headers = dialect.headers.iter().map(|(_, value)| value);
+            let sent = dialect.handshake.iter().filter_map(|step| step.send.as_ref());
+            let frames = dialect.ops.values().map(|op| &op.frame);
+            headers.chain([&dialect.path]).chain(sent).chain(frames)
+        });
+        of_http
+            .chain(of_dialects)
+            .flat_map(Template::given)
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
 /// What the audit reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditSource {

@@ -26,6 +26,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use crate::codec::{Codec, Slot, Values};
 use crate::profile::{Action, Dialect};
+use crate::trace::TracedStep;
 use crate::worker::Worker;
 
 pub(crate) use attempt::Attempt;
@@ -280,6 +281,10 @@ impl Socket {
         self.told.borrow_mut().take();
         let at = self.worker.clock.now();
         let conn = self.holder.conn;
+        self.trace(|| {
+            let code = code.map(|code| format!(", code {code}")).unwrap_or_default();
+            TracedStep::Closed(format!("{cause:?}{code}"))
+        });
         self.worker.record_at(at, Fact::Closed { conn, cause, code });
         let pending = self.ledger.borrow().pending_until(At::NEVER);
         for op in pending {
@@ -294,6 +299,9 @@ impl Socket {
 
     /// Writes; what cannot be written at once, the reader writes when there is room.
     fn send(&self, message: Message) {
+        if let Message::Text(text) = &message {
+            self.trace(|| TracedStep::Sent(text.to_string()));
+        }
         let mut stream = self.stream.borrow_mut();
         let Some(stream) = stream.as_mut() else { return };
         // a stream that broke is the reader's to report, once, with its reason
@@ -304,6 +312,12 @@ impl Socket {
             );
             self.worker.record(Fact::LimitHit { what: what.into() });
         }
+    }
+
+    /// Tells of a step, if anybody listens.
+    fn trace(&self, step: impl FnOnce() -> TracedStep) {
+        let (at, Holder { user, conn, .. }) = (self.worker.clock.now(), self.holder);
+        self.worker.tracer.tell(at, user, conn, step);
     }
 
     /// Sends what a codec wants sent, an answer to a heartbeat say.

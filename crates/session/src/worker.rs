@@ -15,6 +15,7 @@ use crate::plan::{Phase, Plan};
 use crate::profile::Profile;
 use crate::recorder::Recorder;
 use crate::socket::Backlog;
+use crate::trace::{Trace, Tracer};
 
 /// Bits of a connection's or session's number that a worker counts in; the worker's own number is above them.
 const LOCAL_BITS: u32 = 20;
@@ -29,6 +30,7 @@ pub(crate) struct Worker {
     pub(crate) target: Arc<Target>,
     pub(crate) board: Arc<Board>,
     pub(crate) limits: Limits,
+    pub(crate) tracer: Tracer,
     alarm: Alarm,
     /// Of all its connections.
     pub(crate) backlog: Rc<Backlog>,
@@ -71,6 +73,7 @@ pub(crate) struct Run {
     pub(crate) target: Arc<Target>,
     pub(crate) board: Arc<Board>,
     pub(crate) limits: Limits,
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Worker {
@@ -82,8 +85,11 @@ impl Worker {
             target,
             board,
             limits,
+            trace,
         } = run;
+        let given = trace.as_ref().map(|_| target.profile.given());
         Self {
+            tracer: Tracer::new(trace, given.unwrap_or_default()),
             number,
             run,
             clock,

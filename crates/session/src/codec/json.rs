@@ -108,7 +108,13 @@ impl Codec for Json {
             .ok()
             .filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         let item = json.and_then(|json| self.rules.item(json, back));
-        vec![item.unwrap_or(Item::Undecodable)]
+        vec![item.map_or(Item::Undecodable, |(_, item)| item)]
+    }
+
+    fn rule(&self, message: &[u8]) -> Option<usize> {
+        let json = std::str::from_utf8(message).ok()?;
+        let (rule, _) = self.rules.item(json, &mut Vec::new())?;
+        Some(rule)
     }
 
     fn encode(&self, frame: &Template, values: &Values) -> Result<String, Missing> {
@@ -117,9 +123,10 @@ impl Codec for Json {
 }
 
 impl Rules {
-    fn item<'a>(&self, json: &'a str, back: &mut Vec<Vec<u8>>) -> Option<Item<'a>> {
-        let mut fitting = self.rules.iter().filter(|rule| rule.fits(json));
-        fitting.find_map(|rule| self.read(&rule.meaning, json, back))
+    /// The number of the rule that takes a message, from 1, and what it makes of it.
+    fn item<'a>(&self, json: &'a str, back: &mut Vec<Vec<u8>>) -> Option<(usize, Item<'a>)> {
+        let mut fitting = (1..).zip(&self.rules).filter(|(_, rule)| rule.fits(json));
+        fitting.find_map(|(number, rule)| Some((number, self.read(&rule.meaning, json, back)?)))
     }
 
     /// The message, taken to mean that; `None` if it lacks what such a message has.

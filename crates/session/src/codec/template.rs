@@ -108,6 +108,14 @@ impl Template {
         })
     }
 
+    /// The values from the environment that are in it.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Given(value, _) => Some(value.as_str()),
+            Piece::Text(_) | Piece::Slot(..) => None,
+        })
+    }
+
     /// Whether it has this slot.
     #[must_use]
     pub fn takes(&self, slot: Slot) -> bool {

@@ -24,6 +24,7 @@ use crate::codec::Values;
 use crate::http::percent_encoded;
 use crate::limits::MESSAGE_LIMIT_BYTES;
 use crate::profile::Dialect;
+use crate::trace::TracedStep;
 use crate::worker::Worker;
 
 /// The library's own 128 KiB would be 134 MiB for a thousand users.
@@ -170,6 +171,7 @@ impl Socket {
             began,
         });
         socket.enter(worker.phase().0);
+        socket.trace(|| TracedStep::Opened);
         socket.record_inbound(
             at,
             Source::Headers,
@@ -335,6 +337,9 @@ impl Failed {
             reason: reason.as_str().into(),
         };
         worker.record_at(at, refused);
+        worker
+            .tracer
+            .tell(at, user, conn, || TracedStep::Refused(reason.clone()));
         if at_limit {
             let what = format!(
                 "connection {} given up during its upgrade: {reason}",

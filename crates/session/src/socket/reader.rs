@@ -18,6 +18,7 @@ use super::{Happening, Socket};
 use crate::codec::{Item, Slot, Values};
 use crate::pointer::pick;
 use crate::profile::Action;
+use crate::trace::{TracedStep, in_words};
 
 impl Socket {
     /// Reads until the stream ends.
@@ -112,12 +113,27 @@ impl Socket {
         let items = self.codec.borrow_mut().decode(bytes, &mut back);
         let parts = items.iter().map(|item| part(item, self.op_of(item))).collect();
         self.record_inbound(at, source, bytes, parts);
+        self.trace(|| self.came(bytes, &items));
         self.tell_watches(at, bytes);
         for item in &items {
             self.act_on(at, item, self.op_of(item));
         }
         for message in back {
             self.send_back(message);
+        }
+    }
+
+    /// A message that came, for people.
+    fn came(&self, bytes: &[u8], items: &[Item<'_>]) -> TracedStep {
+        let rule = self.codec.borrow().rule(bytes);
+        let rule = rule.map(|rule| format!("rule {rule}: ")).unwrap_or_default();
+        let taken = items
+            .iter()
+            .map(|item| format!("{rule}{}", in_words(item, self.op_of(item).is_some())));
+        TracedStep::Came {
+            message: String::from_utf8_lossy(bytes).into_owned(),
+            taken: taken.collect(),
+            unmatched: items.iter().any(|item| matches!(item, Item::Undecodable)),
         }
     }
 

@@ -220,3 +220,65 @@ fn the_schema_names_every_op() {
     }
     assert_eq!(schema["title"], "Crosstalk target profile");
 }
+
+const DOCS: &str = include_str!("../../../../../docs/targets.md");
+
+/// All names of keys, however deep.
+fn keys(schema: &serde_json::Value, names: &mut std::collections::BTreeSet<String>) {
+    match schema {
+        serde_json::Value::Object(members) => {
+            if let Some(properties) = schema["properties"].as_object() {
+                names.extend(properties.keys().cloned());
+            }
+            members.values().for_each(|member| keys(member, names));
+        }
+        serde_json::Value::Array(elements) => elements.iter().for_each(|element| keys(element, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    let mut names = std::collections::BTreeSet::new();
+    keys(&serde_json::from_str(&schema()).unwrap(), &mut names);
+    let ops: Vec<_> = super::ops::KEYS.iter().map(|(action, _)| action.name()).collect();
+    let missing: Vec<_> = names
+        .iter()
+        .filter(|name| !DOCS.contains(name.as_str()) && !ops.contains(&name.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "docs/targets.md does not mention {missing:?}");
+    assert!(names.len() > 60, "{names:?}");
+}
+
+#[test]
+fn the_documented_handshake_is_one() {
+    let example = DOCS
+        .split("```toml")
+        .find(|block| block.contains("handshake = ["))
+        .unwrap();
+    let example = example.split("```").next().unwrap();
+    let (before, after) = NOTES.split_once("[[dialect]]").unwrap();
+    let (_, ops) = after.split_once("[dialect.ops]").unwrap();
+    let target =
+        parse(&format!("{before}{example}\n[dialect.ops]{ops}")).unwrap_or_else(|error| panic!("{error}"));
+    let dialect = &target.profile.dialects[0];
+    assert!(dialect.admits_by_handshake());
+    let decode = |message: &str| {
+        let mut back = Vec::new();
+        let items = dialect
+            .framing
+            .codec()
+            .decode(message.as_bytes(), &mut back)
+            .len();
+        (
+            items,
+            back.len(),
+            dialect.framing.codec().rule(message.as_bytes()),
+        )
+    };
+    assert_eq!(decode(r#"{"type":"ping"}"#), (1, 1, Some(1)));
+    assert_eq!(decode(r#"{"type":"auth","status":"ok"}"#), (1, 0, Some(2)));
+    assert_eq!(decode(r#"{"type":"auth","status":"error"}"#), (1, 0, Some(3)));
+    assert_eq!(decode(r#"{"rid":7,"data":{}}"#), (1, 0, Some(6)));
+    assert_eq!(decode(""), (1, 1, None));
+}

@@ -1,0 +1,180 @@
+//! What users send and what comes, step by step, for whoever writes a profile. Secrets are not in it.
+
+use std::cell::RefCell;
+use std::sync::mpsc::Sender;
+
+use history::{At, Conn, User};
+
+use crate::codec::Item;
+
+/// Takes the steps of a run.
+#[derive(Clone, Debug)]
+pub struct Trace(Sender<Traced>);
+
+impl From<Sender<Traced>> for Trace {
+    fn from(steps: Sender<Traced>) -> Self {
+        Self(steps)
+    }
+}
+
+/// A step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// When.
+    pub at: At,
+    /// Whose it is.
+    pub user: User,
+    /// Over which connection, or which log-in's exchanges.
+    pub conn: Conn,
+    /// What happened.
+    pub step: TracedStep,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TracedStep {
+    /// A request over HTTP.
+    Asked(String),
+    /// Its answer.
+    Answered {
+        /// `None` if none came.
+        status: Option<u16>,
+        /// The body, or why there was none.
+        body: String,
+        /// What was looked for, where, and whether it was there.
+        sought: Vec<(&'static str, String, bool)>,
+    },
+    /// An upgrade was accepted.
+    Opened,
+    /// It was not.
+    Refused(String),
+    /// A message was sent.
+    Sent(String),
+    /// A message came.
+    Came {
+        /// As it came.
+        message: String,
+        /// What it was taken for, a line each.
+        taken: Vec<String>,
+        /// Whether nothing of it was understood.
+        unmatched: bool,
+    },
+    /// The connection ended.
+    Closed(String),
+}
+
+/// A worker's end of a trace.
+#[derive(Debug, Default)]
+pub(crate) struct Tracer {
+    to: Option<Trace>,
+    /// What is not shown, and what stands in its place.
+    secrets: RefCell<Vec<(String, &'static str)>>,
+}
+
+/// What stands in place of a value from the environment.
+const GIVEN: &str = "<env>";
+
+impl Tracer {
+    /// `given` came from the environment.
+    pub(crate) fn new(to: Option<Trace>, given: Vec<String>) -> Self {
+        let secrets = given.into_iter().map(|secret| (secret, GIVEN)).collect();
+        Self {
+            to,
+            secrets: RefCell::new(secrets),
+        }
+    }
+
+    /// From here on, `secret` is not shown.
+    pub(crate) fn hide(&self, secret: &str, name: &'static str) {
+        if self.to.is_some() && !secret.is_empty() {
+            self.secrets.borrow_mut().push((secret.to_owned(), name));
+        }
+    }
+
+    /// Tells of a step, if anybody listens.
+    pub(crate) fn tell(&self, at: At, user: User, conn: Conn, step: impl FnOnce() -> TracedStep) {
+        let Some(Trace(steps)) = &self.to else { return };
+        let step = match step() {
+            TracedStep::Asked(text) => TracedStep::Asked(self.shown(text)),
+            TracedStep::Sent(text) => TracedStep::Sent(self.shown(text)),
+            TracedStep::Answered { status, body, sought } => TracedStep::Answered {
+                status,
+                body: self.shown(body),
+                sought,
+            },
+            TracedStep::Came {
+                message,
+                taken,
+                unmatched,
+            } => TracedStep::Came {
+                message: self.shown(message),
+                taken,
+                unmatched,
+            },
+            step => step,
+        };
+        // nobody may be listening any more
+        let _ = steps.send(Traced { at, user, conn, step });
+    }
+
+    fn shown(&self, text: String) -> String {
+        let secrets = self.secrets.borrow();
+        secrets
+            .iter()
+            .fold(text, |text, (secret, name)| text.replace(secret, name))
+    }
+}
+
+/// What a message was taken for, in words.
+pub(crate) fn in_words(item: &Item<'_>, ours: bool) -> String {
+    match item {
+        Item::Reply {
+            request, step, code, ..
+        } => {
+            let step = format!("{step:?}").to_lowercase();
+            let code = code.as_ref().map(|code| format!(" `{code}`")).unwrap_or_default();
+            let whose = if ours { "" } else { ", which was never sent here" };
+            format!("answer to {request}, {step}{code}{whose}")
+        }
+        Item::Event { kind, .. } => format!("event `{kind}`"),
+        Item::Heartbeat => "proof of life".to_owned(),
+        Item::Undecodable => "NOTHING MATCHED".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_told() {
+        let (steps, told) = std::sync::mpsc::channel();
+        let tracer = Tracer::new(Some(Trace::from(steps)), vec!["from-env".to_owned()]);
+        tracer.hide("s3cret", "<password>");
+        let sent = || TracedStep::Sent("a s3cret from-env".to_owned());
+        tracer.tell(At(1), User(2), Conn(3), sent);
+        let told = told.recv().unwrap();
+        assert_eq!(told.step, TracedStep::Sent("a <password> <env>".to_owned()));
+        assert_eq!((told.user, told.conn), (User(2), Conn(3)));
+    }
+
+    #[test]
+    fn messages_in_words() {
+        let reply = |step| Item::Reply {
+            request: "7".into(),
+            step,
+            text: None,
+            code: Some("busy".into()),
+            payload: "".into(),
+        };
+        assert_eq!(
+            in_words(&reply(history::Step::Error), true),
+            "answer to 7, error `busy`"
+        );
+        assert_eq!(
+            in_words(&reply(history::Step::Done), false),
+            "answer to 7, done `busy`, which was never sent here"
+        );
+        assert_eq!(in_words(&Item::Undecodable, true), "NOTHING MATCHED");
+    }
+}
