@@ -162,6 +162,34 @@ fn what_nothing_matches_is_shown() {
     assert!(said.contains("unknown key `pst`, did you mean `post`?"), "{said}");
 }
 
+#[test]
+fn the_profiles_that_are_kept_are_profiles() {
+    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets");
+    let mut profiles = 0;
+    for entry in fs::read_dir(targets).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        profiles += 1;
+        // what is wrong with the command is said only after the profile was read
+        let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["e2e", "--mutant", "x", "--target"])
+            .arg(&path)
+            .env("SC_AUTH_KEY", "any")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            said.contains("--mutant is for the reference services"),
+            "{}: {said}",
+            path.display()
+        );
+    }
+    assert!(profiles >= 2);
+}
+
 /// Whatever it is, it is not valid, and says why.
 #[track_caller]
 fn never_valid(profile: &str, files: &[(&str, &str)], code: i32, why: &str) {
@@ -178,7 +206,7 @@ fn where_every_post_is_refused_nothing_is_proven() {
 }
 
 #[test]
-fn where_answers_say_nothing_of_the_request_nothing_is_valid() {
+fn where_answers_say_nothing_of_the_request_nothing_is_proven() {
     let profile = notes().replace(
         r#"post = { frame = '{"cid":${id},"op":"write","note":${thread},"text":${body}}'"#,
         r#"post = { frame = '{"cid":${id},"op":"who","text":${body}}'"#,
@@ -186,7 +214,7 @@ fn where_answers_say_nothing_of_the_request_nothing_is_valid() {
     never_valid(
         &profile,
         &[],
-        10,
+        12,
         "got an answer without the nonce of the request",
     );
 }

@@ -81,7 +81,8 @@ impl Desk {
                 self.worker.tracer.hide(password, "<password>");
                 return Some(values);
             }
-            Accounts::Register { .. } => self.worker.target.profile.http.register.as_ref()?,
+            Accounts::Register { .. } => Some(self.worker.target.profile.http.register.as_ref()?),
+            Accounts::Signed { .. } => None,
         };
         let credentials = Self::credentials(person, &mut mint.borrow_mut()).map_err(|error| {
             let what = error.to_string().into();
@@ -96,6 +97,10 @@ impl Desk {
             .with(Slot::TenantSlug, &tenancy.slug)
             .with(Slot::TenantKey, &tenancy.key);
         self.worker.tracer.hide(&password, "<password>");
+        let Some(register) = register else {
+            let handle = known.get(Slot::Handle).unwrap_or_default().to_owned();
+            return Some(known.with(Slot::User, handle));
+        };
         let call = Call {
             role: Role::Register,
             exchange: register,
@@ -409,6 +414,7 @@ mod tests {
             key: b"a secret of many letters, enough for HS256".to_vec(),
             claims: Template::parse(r#"{"sub":${handle},"exp":${expires-s}}"#).unwrap(),
             life_s: 60,
+            short: true,
         };
         let known = Values::new().with(Slot::Handle, "ann");
         let (token, life_s) = sign(&signing, &known, 2, SystemTime::now()).unwrap();

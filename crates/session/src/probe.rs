@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use history::{At, Audience, Check, Conn, Fact, Interval, Outcome, Probe, ProbeResult, Replica, User};
-use isolation::canary::Datum;
+use isolation::canary::{Datum, Mint};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -34,6 +34,16 @@ const PROBERS: u32 = 12;
 const SENTINEL_WAIT: Duration = Duration::from_secs(1);
 /// How long all controls that are pushes may take, after the sentinel.
 const CONTROL_WAIT: Duration = Duration::from_secs(1);
+
+/// Letters of an id from which on it is not found in other text by accident.
+const TELLING_LEN: usize = 16;
+/// Letters of a canary that say whose it is, of what kind, and for whom.
+const HEAD_LEN: usize = 17;
+
+/// Whether an id, where it stands in bytes, is that id and no other text.
+fn is_telling(id: &str) -> bool {
+    id.len() >= TELLING_LEN
+}
 
 /// A probe that ended.
 #[derive(Debug)]
@@ -194,6 +204,17 @@ impl VirtualUser {
             push,
             controls: None,
         });
+    }
+
+    /// What would show that something of `victim` was pushed: the id of what was listened to, or, where that is too short to tell
+    /// anything, the begin of what only the victim writes there.
+    fn telltale(&self, id: &str, victim: User, (audience, datum): (Audience, Datum)) -> Option<String> {
+        if is_telling(id) {
+            return Some(id.to_owned());
+        }
+        let mut mint = Mint::new(victim, self.worker.run).ok()?;
+        let canary = mint.mint(audience, datum).ok()?;
+        Some(canary.short()[..HEAD_LEN].to_owned())
     }
 
     /// Does what would be pushed to those who should have been denied.

@@ -151,7 +151,7 @@ impl Request {
 
     /// Ids and tokens that it names: reflected, they are no evidence.
     fn names(&self) -> Vec<Fingerprint> {
-        let ids = [Slot::Thread, Slot::Room, Slot::User].into_iter();
+        let ids = [Slot::Thread, Slot::Room, Slot::User, Slot::Owner].into_iter();
         let ids = ids
             .filter_map(|slot| self.values.get(slot))
             .map(fingerprint_of_id);

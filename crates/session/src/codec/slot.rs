@@ -41,6 +41,8 @@ pub enum Slot {
     WaitMs,
     /// The e-mail's part before the `@`: a name to log in by, which no other user has.
     Handle,
+    /// The service's id of the user whose thread it is.
+    Owner,
     /// Now, in seconds since the Unix epoch.
     NowS,
     /// When a token that is signed now expires, in the same.
@@ -48,7 +50,7 @@ pub enum Slot {
 }
 
 impl Slot {
-    pub(crate) const ALL: [(Self, &'static str); 29] = [
+    pub(crate) const ALL: [(Self, &'static str); 30] = [
         (Self::Id, "id"),
         (Self::Thread, "thread"),
         (Self::Room, "room"),
@@ -76,6 +78,7 @@ impl Slot {
         (Self::KeySet, "key-set"),
         (Self::WaitMs, "wait-ms"),
         (Self::Handle, "handle"),
+        (Self::Owner, "owner"),
         (Self::NowS, "now-s"),
         (Self::ExpiresS, "expires-s"),
     ];

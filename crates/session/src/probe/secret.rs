@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use history::{Check, Room, User};
+use history::{Audience, Check, Room, User};
+use isolation::canary::Datum;
 
 use super::Ask;
 use crate::codec::Slot;
@@ -65,7 +66,9 @@ impl VirtualUser {
             subscribe(),
             on(Action::SubscribeRoom, theirs),
         );
-        self.ask_and_await(socket, plain, theirs).await;
+        let needle = self.telltale(theirs, victim, (Audience::Room(room.room), Datum::RoomBody));
+        let Some(needle) = needle else { return };
+        self.ask_and_await(socket, plain, &needle).await;
         let attack = on(Action::SubscribeRoomAs, theirs).with(Slot::User, owner);
         let claimed = ask(
             Check::Thread,
@@ -73,6 +76,6 @@ impl VirtualUser {
             subscribe(),
             attack,
         );
-        self.ask_and_await(socket, claimed, theirs).await;
+        self.ask_and_await(socket, claimed, &needle).await;
     }
 }

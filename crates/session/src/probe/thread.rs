@@ -5,7 +5,7 @@ use std::rc::Rc;
 use history::{Audience, Check, User};
 use isolation::canary::Datum;
 
-use super::{Ask, PROBERS};
+use super::{Ask, PROBERS, is_telling};
 use crate::codec::Slot;
 use crate::profile::Action;
 use crate::socket::{Request, Socket};
@@ -14,9 +14,8 @@ use crate::user::VirtualUser;
 impl VirtualUser {
     /// Reads what others have read a moment ago.
     pub(crate) async fn probe_read_threads(&self, socket: &Rc<Socket>) {
-        let read = |thread: &str| {
-            Request::new(Action::ReadThread)
-                .with(Slot::Thread, thread)
+        let read = |thread: &str, owner| {
+            self.on_thread(Action::ReadThread, thread, owner)
                 .with(Slot::After, "0")
         };
         let last = |user: User| {
@@ -35,8 +34,8 @@ impl VirtualUser {
                 check: Check::Thread,
                 name: "reading a foreign thread that was just read",
                 victim,
-                control: read(own),
-                attack: read(theirs),
+                control: read(own, self.person.user),
+                attack: read(theirs, victim),
                 betrayed_by: None,
             };
             self.ask(socket, ask).await;
@@ -55,11 +54,8 @@ impl VirtualUser {
         let (Some(own), Some(theirs)) = (self.first_thread(), theirs) else {
             return;
         };
-        let on = |action, thread: &str| {
-            Request::new(action)
-                .with(Slot::Thread, thread)
-                .with(Slot::After, "0")
-        };
+        let on = |action, thread: &str, owner| self.on_thread(action, thread, owner).with(Slot::After, "0");
+        let me = self.person.user;
         let ask = |name, control, attack| Ask {
             check: Check::Thread,
             name,
@@ -71,15 +67,24 @@ impl VirtualUser {
         let (read, subscribe) = (Action::ReadThread, Action::SubscribeThread);
         self.ask(
             socket,
-            ask("reading a foreign thread", on(read, &own), on(read, theirs)),
+            ask(
+                "reading a foreign thread",
+                on(read, &own, me),
+                on(read, theirs, victim),
+            ),
         )
         .await;
-        if let (Some(control), Some(attack)) = (self.post_request(Some(&own)), self.smuggle(Action::Post)) {
+        // where a post names no thread, there is none that it could be put into
+        let post = socket.dialect().ops.get(&Action::Post);
+        let names = post.is_some_and(|post| post.frame.takes(Slot::Thread));
+        if let (true, Some(control), Some(attack)) =
+            (names, self.post_request(Some(&own)), self.smuggle(Action::Post))
+        {
             let attack = attack.with(Slot::Thread, theirs);
             self.ask(socket, ask("posting into a foreign thread", control, attack))
                 .await;
         }
-        if let Some(their_id) = self.worker.board.user_id(victim) {
+        if let Some(their_id) = self.worker.board.user_id(victim).filter(|_| is_telling(theirs)) {
             let attack = Request::new(Action::ListThreadsOf).with(Slot::User, their_id);
             let list = ask(
                 "listing the threads of another",
@@ -97,10 +102,12 @@ impl VirtualUser {
         }
         let subscribe = ask(
             "subscribing to a foreign thread",
-            on(subscribe, &own),
-            on(subscribe, theirs),
+            on(subscribe, &own, me),
+            on(subscribe, theirs, victim),
         );
-        self.ask_and_await(socket, subscribe, theirs).await;
+        if let Some(needle) = self.telltale(theirs, victim, (Audience::Owner, Datum::Nonce)) {
+            self.ask_and_await(socket, subscribe, &needle).await;
+        }
     }
 
     /// A post whose canary is a probe's: wherever it turns up but with its author, it has come by a way that is none.

@@ -9,7 +9,7 @@ use history::{At, Check, Conn, Interval, Outcome, ProbeResult, Replica, Session,
 
 use super::forge::{Attacker, Forged, Material, attacks};
 use super::lure::Lure;
-use super::{Ask, PROBERS, Tried};
+use super::{Ask, PROBERS, Tried, is_telling};
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
 use crate::login::Login;
@@ -63,6 +63,9 @@ impl VirtualUser {
         else {
             return;
         };
+        if !is_telling(their_id) {
+            return;
+        }
         let ask = Ask {
             check: Check::Token,
             name: "another's token inside a message",

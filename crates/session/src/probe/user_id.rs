@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use history::{Check, Interval, ProbeResult, User};
 
-use super::{Ask, Awaited, Tried};
+use super::{Ask, Awaited, Tried, is_telling};
 use crate::codec::Slot;
 use crate::profile::Action;
 use crate::socket::{Request, Socket};
@@ -44,6 +44,9 @@ impl VirtualUser {
         let (Some(theirs), Some(peers)) = (board.user_id(stranger), board.user_id(peer)) else {
             return;
         };
+        if !is_telling(theirs) || !is_telling(peers) {
+            return;
+        }
         let (holder, now) = (socket.holder(), self.worker.clock.now());
         let tried = Tried {
             check: Check::UserId,

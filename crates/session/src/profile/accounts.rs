@@ -12,6 +12,11 @@ pub enum Accounts {
         /// Most that the target takes; `None` if it sets no limit.
         max: Option<u32>,
     },
+    /// Whoever has a token that is signed here is a user; its id is its handle.
+    Signed {
+        /// Most that the target takes; `None` if it sets no limit.
+        max: Option<u32>,
+    },
     /// They are there already. A run has no more users than are listed.
     List(Vec<Listed>),
 }
@@ -21,7 +26,7 @@ impl Accounts {
     #[must_use]
     pub fn max(&self) -> Option<u32> {
         match self {
-            Self::Register { max } => *max,
+            Self::Register { max } | Self::Signed { max } => *max,
             Self::List(listed) => Some(u32::try_from(listed.len()).unwrap_or(u32::MAX)),
         }
     }
@@ -55,6 +60,8 @@ pub struct Signing {
     pub claims: Template,
     /// Life of a token in seconds, unless a run asks for a shorter one.
     pub life_s: u64,
+    /// Whether a run may sign tokens of a shorter life, to see what is served after their end.
+    pub short: bool,
 }
 
 impl fmt::Debug for Signing {

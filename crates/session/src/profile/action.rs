@@ -78,8 +78,8 @@ impl Action {
         match self {
             Self::WhoAmI | Self::ListThreads | Self::ListRooms | Self::Snapshot => (&[], 0),
             Self::CreateThread | Self::FindThread => (&[Slot::Title], 1),
-            Self::ReadThread => (&[Slot::Thread, Slot::After], 1),
-            Self::SubscribeThread => (&[Slot::Thread], 1),
+            Self::ReadThread => (&[Slot::Thread, Slot::After, Slot::Owner], 1),
+            Self::SubscribeThread => (&[Slot::Thread, Slot::Owner], 1),
             Self::Post => (&[Slot::Body, Slot::Thread, Slot::Nonce], 1),
             Self::PostHastily => (&[Slot::Body, Slot::WaitMs, Slot::Thread, Slot::Nonce], 2),
             Self::Cancel => (&[Slot::Request], 1),

@@ -92,6 +92,9 @@ impl Socket {
             replica,
             ..
         } = knock;
+        let speaks = &worker.target.profile.dialects[usize::from(knock.dialect)];
+        // where everybody is let in at first, that is nothing that a session was served
+        let session = session.filter(|_| !(knock.expect_refusal && speaks.admits_by_handshake()));
         let holder = Holder {
             conn: worker.next_conn(),
             user,

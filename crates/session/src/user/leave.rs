@@ -5,13 +5,12 @@ use std::rc::Rc;
 use history::{BoundaryKind, Check, Fact, Interval, ProbeResult, Replica};
 
 use super::{Before, VirtualUser};
-use crate::codec::Slot;
 use crate::http::Line;
 use crate::login::Login;
 use crate::plan::SessionEnd;
 use crate::probe::Tried;
 use crate::profile::Action;
-use crate::socket::{Request, Socket};
+use crate::socket::Socket;
 
 /// Life of an access token that is to expire in mid-run, in seconds. Services count in whole ones, so 1 may be none.
 const SHORT_LIFE_S: u64 = 2;
@@ -55,7 +54,9 @@ impl VirtualUser {
         let http = &self.worker.target.profile.http;
         let can = |end: &SessionEnd| match end {
             SessionEnd::Logout => http.logout.is_some(),
-            SessionEnd::Expiry => http.login_short.is_some() || http.signing.is_some(),
+            SessionEnd::Expiry => {
+                http.login_short.is_some() || http.signing.as_ref().is_some_and(|signing| signing.short)
+            }
             SessionEnd::Revocation => http.refresh.is_some(),
         };
         let planned = self.person.second?;
@@ -76,7 +77,7 @@ impl VirtualUser {
     async fn listen(&self, socket: &Rc<Socket>) {
         for thread in self.entry().threads.get().into_iter().flatten() {
             socket
-                .call(Request::new(Action::SubscribeThread).with(Slot::Thread, thread))
+                .call(self.on_thread(Action::SubscribeThread, thread, self.person.user))
                 .await;
         }
         if self.person.room.is_some() {

@@ -125,8 +125,7 @@ impl VirtualUser {
                 return self.perform_post(socket, thread, intended).await;
             }
             Step::Read => thread.map(|thread| {
-                Request::new(Action::ReadThread)
-                    .with(Slot::Thread, thread)
+                self.on_thread(Action::ReadThread, thread, self.person.user)
                     .with(Slot::After, a_little_before(self.newest.get()))
             }),
             Step::WhoAmI => Some(Request::new(Action::WhoAmI)),

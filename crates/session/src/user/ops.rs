@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use history::{At, Audience, Room};
+use history::{At, Audience, Room, User};
 use isolation::canary::{BLOCK_LEN, Datum};
 
 use super::VirtualUser;
@@ -23,6 +23,15 @@ impl VirtualUser {
             return Ok(None);
         }
         self.first_thread().map(Some).ok_or(NoThread)
+    }
+
+    /// A request about a thread of `owner`.
+    pub(crate) fn on_thread(&self, action: Action, thread: &str, owner: User) -> Request {
+        let request = Request::new(action).with(Slot::Thread, thread);
+        match self.worker.board.user_id(owner) {
+            Some(owner) => request.with(Slot::Owner, owner),
+            None => request,
+        }
     }
 
     /// Creates a thread; its id, if the service issued one.

@@ -20,7 +20,7 @@ impl VirtualUser {
         }
         for thread in &threads {
             socket
-                .call(Request::new(Action::SubscribeThread).with(Slot::Thread, thread))
+                .call(self.on_thread(Action::SubscribeThread, thread, self.person.user))
                 .await;
             self.post_secret(&socket, Some(thread)).await;
         }

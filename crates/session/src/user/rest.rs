@@ -23,7 +23,7 @@ impl VirtualUser {
         let planted = self.entry().threads.get().into_iter().flatten().cloned();
         let threads: Vec<_> = planted.chain(self.own_threads.borrow().iter().cloned()).collect();
         for thread in threads {
-            let page = Request::new(Action::ReadThread).with(Slot::Thread, thread);
+            let page = self.on_thread(Action::ReadThread, &thread, self.person.user);
             self.read_pages(&socket, page).await;
         }
         socket.call(Request::new(Action::ListRooms)).await;

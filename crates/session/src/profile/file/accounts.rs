@@ -45,6 +45,7 @@ pub(super) fn accounts(shape: &shape::File, folder: &Path, source: &mut Source<'
             Accounts::List(listed(list, folder, source))
         }
         (Some(list), None) => Accounts::List(listed(list, folder, source)),
+        (None, None) if signs(shape) => Accounts::Signed { max: None },
         (None, _) => Accounts::Register { max: None },
     }
 }
@@ -103,7 +104,9 @@ pub(super) fn http(shape: &shape::File, folder: &Path, source: &mut Source<'_>) 
     let known = [&of_person[..], ACCOUNT].concat();
     let short = [&known[..], &[Slot::LifeS]].concat();
     let registers = shape.http.register.as_ref();
-    let named_before = listed || registers.is_some_and(|register| holds(register, Slot::User));
+    let named_before = listed
+        || (registers.is_none() && signs(shape))
+        || registers.is_some_and(|register| holds(register, Slot::User));
     let mut exchange =
         |shape: Option<&Placed<shape::Exchange>>, has: &[Slot], needs: &[Slot], gives: (&[Slot], usize)| {
             shape.and_then(|shape| exchange_of(shape, Place { has, needs }, gives, source))
@@ -132,10 +135,16 @@ pub(super) fn http(shape: &shape::File, folder: &Path, source: &mut Source<'_>) 
         );
     }
     let sign = shape.users.as_ref().and_then(|users| users.sign.as_ref());
+    let short = !shape.absent.keys().any(|key| key.as_str() == "login-short");
     HttpPaths {
-        signing: sign.and_then(|sign| signing(sign, &known, folder, source)),
+        signing: sign.and_then(|sign| signing(sign, (&known, short), folder, source)),
         ..paths
     }
+}
+
+/// Whether tokens are signed here.
+fn signs(shape: &shape::File) -> bool {
+    shape.users.as_ref().is_some_and(|users| users.sign.is_some())
 }
 
 fn holds(exchange: &shape::Exchange, slot: Slot) -> bool {
@@ -197,7 +206,12 @@ fn exchange_of(
     })
 }
 
-fn signing(shape: &shape::Sign, known: &[Slot], folder: &Path, source: &mut Source<'_>) -> Option<Signing> {
+fn signing(
+    shape: &shape::Sign,
+    (known, short): (&[Slot], bool),
+    folder: &Path,
+    source: &mut Source<'_>,
+) -> Option<Signing> {
     let has = [known, &[Slot::NowS, Slot::ExpiresS]].concat();
     let claims = source.json(
         &shape.claims,
@@ -234,5 +248,6 @@ fn signing(shape: &shape::Sign, known: &[Slot], folder: &Path, source: &mut Sour
         key,
         claims: claims?,
         life_s: shape.life_s.unwrap_or(LIFE_S),
+        short,
     })
 }

@@ -125,6 +125,7 @@ fn limited(accounts: Accounts, shape: &shape::File, source: &mut Source<'_>) -> 
             Accounts::List(listed)
         }
         Accounts::Register { .. } => Accounts::Register { max: Some(**max) },
+        Accounts::Signed { .. } => Accounts::Signed { max: Some(**max) },
     }
 }
 
@@ -156,7 +157,7 @@ fn log_in(shape: &shape::File, profile: &Profile, source: &mut Source<'_>) {
                 source.lacks(what);
             }
         }
-        Accounts::Register { .. } => {}
+        Accounts::Register { .. } | Accounts::Signed { .. } => {}
     }
     if let (true, Accounts::List(_)) = (profile.tenants, &profile.accounts) {
         source.lacks(
@@ -197,7 +198,7 @@ fn excused(shape: &shape::File, source: &mut Source<'_>) {
     for (capability, name) in Capability::ALL {
         let excuse = shape.absent.keys().find(|key| key.as_str() == name);
         let actions = capability.actions();
-        let there = has(capability, shape) || actions.iter().any(|action| can(*action));
+        let there = has(capability, shape, excuse.is_some()) || actions.iter().any(|action| can(*action));
         match (excuse, there) {
             (Some(key), true) => {
                 source.wrong(key.span(), format!("`{name}` is said to be absent, and is there"));
@@ -259,7 +260,7 @@ fn known_absences(shape: &shape::File, can: impl Fn(Action) -> bool, source: &mu
 }
 
 /// Whether it is there, where it is no op.
-fn has(capability: Capability, shape: &shape::File) -> bool {
+fn has(capability: Capability, shape: &shape::File, excused: bool) -> bool {
     let (http, signs) = (
         &shape.http,
         shape.users.as_ref().is_some_and(|users| users.sign.is_some()),
@@ -268,7 +269,7 @@ fn has(capability: Capability, shape: &shape::File) -> bool {
         Capability::Me => http.me.is_some(),
         Capability::Refresh => http.refresh.is_some(),
         Capability::Logout => http.logout.is_some(),
-        Capability::ShortLogin => http.login_short.is_some() || signs,
+        Capability::ShortLogin => http.login_short.is_some() || (signs && !excused),
         _ => false,
     }
 }

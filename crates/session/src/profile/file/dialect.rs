@@ -130,8 +130,10 @@ fn ops(shape: &Placed<super::ops::Ops>, source: &mut Source<'_>) -> BTreeMap<Act
 fn op_of(action: Action, shape: &Placed<shape::Op>, source: &mut Source<'_>) -> Option<OpShape> {
     let (takes, needed) = action.takes();
     let has: Vec<Slot> = [Slot::Id].iter().chain(takes).copied().collect();
+    // what is listened to may be all that is its owner's
+    let by_owner = action == Action::SubscribeThread && shape.frame.contains("${owner");
     let place = Place {
-        needs: &has[..=needed],
+        needs: if by_owner { &has[..1] } else { &has[..=needed] },
         has: &has,
     };
     let frame = source.json(&shape.frame, place);

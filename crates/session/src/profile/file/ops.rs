@@ -41,9 +41,9 @@ ops! {
     /// Finds a thread of the user's own by its `${title}`.
     find_thread: FindThread,
     /// Reads a thread by its id, `${thread}`; from a position on, `${after}`, if there are positions. The answer may hold
-    /// `position`, that of the last message in it. Others' threads are tried, and must be refused.
+    /// `position`, that of the last message in it. `${owner}` is its owner's id. Others' threads are tried, and must be refused.
     read_thread: ReadThread,
-    /// Listens to a thread, `${thread}`. Others' threads are tried, and must be refused.
+    /// Listens to a thread, `${thread}`, or to all that is its owner's, `${owner}`. Others' are tried, and must be refused.
     subscribe_thread: SubscribeThread,
     /// Stores content of the user's own, `${body}`: into a thread, `${thread}`, if there are threads. `${nonce}` is content too,
     /// a short one. The answer holds some of the content, unless `derives` is false, and perhaps its `position`.
