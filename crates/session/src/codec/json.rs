@@ -104,22 +104,25 @@ impl Codec for Json {
             back.extend(heartbeat.answer.clone().map(String::into_bytes));
             return vec![Item::Heartbeat];
         }
-        let json = std::str::from_utf8(message)
-            .ok()
-            .filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
-        let item = json.and_then(|json| self.rules.item(json, back));
+        let item = whole(message).and_then(|json| self.rules.item(json, back));
         vec![item.map_or(Item::Undecodable, |(_, item)| item)]
     }
 
     fn rule(&self, message: &[u8]) -> Option<usize> {
-        let json = std::str::from_utf8(message).ok()?;
-        let (rule, _) = self.rules.item(json, &mut Vec::new())?;
+        let (rule, _) = self.rules.item(whole(message)?, &mut Vec::new())?;
         Some(rule)
     }
 
     fn encode(&self, frame: &Template, values: &Values) -> Result<String, Missing> {
         frame.json(values)
     }
+}
+
+/// The text of a message that is JSON.
+fn whole(message: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(message).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    Some(text)
 }
 
 impl Rules {
@@ -212,6 +215,8 @@ fn failure<'a>(json: &str, id: &str, code: &str) -> Item<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(pointer: &str) -> String {
@@ -365,6 +370,21 @@ mod tests {
     fn what_no_rule_fits_is_undecodable() {
         for message in ["{", "7", "null", "[]", "{}", r#"{"data":{}}"#, "\u{fffd}"] {
             check(message, Item::Undecodable);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_one_item_and_any_rule_is_one_that_there_is(
+            bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[{}\\[\\]\":,a-z0-9/]{0,60}",
+        ) {
+            for message in [&bytes[..], text.as_bytes()] {
+                let mut codec = Json::new(Arc::new(rules()));
+                let undecodable = matches!(codec.decode(message, &mut Vec::new())[..], [Item::Undecodable]);
+                let rule = codec.rule(message);
+                prop_assert!(rule.is_none_or(|rule| (1..=rules().rules.len()).contains(&rule)));
+                prop_assert!(!undecodable || rule.is_none());
+            }
         }
     }
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::codec::{Framing, Slot, Values};
 use crate::profile::{Accounts, Action, Ready};
@@ -281,4 +283,19 @@ fn the_documented_handshake_is_one() {
     assert_eq!(decode(r#"{"type":"auth","status":"error"}"#), (1, 0, Some(3)));
     assert_eq!(decode(r#"{"rid":7,"data":{}}"#), (1, 0, Some(6)));
     assert_eq!(decode(""), (1, 1, None));
+}
+
+proptest! {
+    /// A cut or a changed letter is a profile or a list of mistakes, each in a line that there is.
+    #[test]
+    fn mangled_profiles_are_told(at in 0..NOTES.len(), with in "[ -~\\n]{0,3}", cut: bool) {
+        prop_assume!(NOTES.is_char_boundary(at));
+        let rest = if cut { "" } else { &NOTES[(at + 1).min(NOTES.len())..] };
+        let text = format!("{}{with}{rest}", &NOTES[..at]);
+        if let Err(ProfileError::Mistaken(mistakes)) = parse(&text) {
+            let lines = text.lines().count() + 1;
+            prop_assert!(!mistakes.is_empty());
+            prop_assert!(mistakes.iter().all(|mistake| mistake.line.is_none_or(|line| (1..=lines).contains(&line))));
+        }
+    }
 }
