@@ -132,7 +132,7 @@ pub(crate) struct E2eArgs {
 
     /// A seventh look: subjects follow scripts alone, alone again (both on fresh services of their own), and together with
     /// everybody; what they are answered must be the same. It sees what canaries cannot: counts, order, existence, errors,
-    /// presence. Costs about six seconds and two more starts of the services
+    /// presence. Costs about five seconds, two more starts of the services among them
     #[arg(long)]
     pub(crate) differential: bool,
 

@@ -189,11 +189,18 @@ mod tests {
 
     #[test]
     fn it_is_read_back_as_written() {
-        for judged in [sample::valid(), sample::violated(), sample::empty()] {
+        for judged in [
+            sample::valid(),
+            sample::violated(),
+            sample::interfered(),
+            sample::empty(),
+        ] {
             let report = sample::report(&judged);
             let read = quick_junit::Report::deserialize_from_str(&render(&report).unwrap()).unwrap();
             assert_eq!(read.test_suites.len(), 2);
-            assert_eq!(read.tests, report.isolation.checks.len() + report.gates.len());
+            let seventh = usize::from(report.isolation.non_interference.is_some());
+            let checks = report.isolation.checks.len() + seventh;
+            assert_eq!(read.tests, checks + report.gates.len());
         }
     }
 }

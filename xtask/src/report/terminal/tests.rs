@@ -23,8 +23,31 @@ fn a_run_in_which_nothing_happened() {
 }
 
 #[test]
+fn an_answer_that_differs_is_shown_from_both_sides() {
+    let screen = screen(&sample::interfered());
+    let found = screen
+        .split("\nFindings\n")
+        .nth(1)
+        .and_then(|rest| rest.split("\n\n").next());
+    insta::assert_snapshot!(found.unwrap_or_default(), @r"
+    - N another answer in company than alone: step 17, ListThreads over connection 2
+       observer user 12, victim not known, op 2097170.17, connection 2097170, at 2.20s, pointer
+       /ok/total, differs in 3 places, history worker 2 event 900
+       alone      | 2
+       in company | 31
+    ");
+    let headline = screen.lines().next().unwrap_or_default();
+    assert!(headline.contains("non-interference violated"), "{headline}");
+}
+
+#[test]
 fn lines_end_where_words_allow() {
-    for judged in [sample::valid(), sample::violated(), sample::empty()] {
+    for judged in [
+        sample::valid(),
+        sample::violated(),
+        sample::interfered(),
+        sample::empty(),
+    ] {
         let screen = screen(&judged);
         let long: Vec<_> = screen
             .lines()
