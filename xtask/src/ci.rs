@@ -121,6 +121,9 @@ fn steps() -> Vec<Step> {
             name: "mutants are out of plain builds",
             task: Task::Own(plain::builds_are_clean),
         },
-        own("drill", &["drill", "--quiet", "--one-per-check", "--one-per-phase"]),
+        own(
+            "drill",
+            &["drill", "--quiet", "--one-per-check", "--one-per-phase"],
+        ),
     ]
 }
