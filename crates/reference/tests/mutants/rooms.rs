@@ -150,8 +150,10 @@ pub(crate) async fn receipts(world: &World, tries: u32) -> Option<Leak> {
 pub(crate) async fn count(world: &World, _: u32) -> Option<Leak> {
     let mut other = world.enter("other", "red", 0).await;
     let mut observer = world.enter("observer", "blue", 0).await;
-    other.client.room("kitchen").await;
-    let room_id = observer.client.room("kitchen").await;
+    // a name that no other world on this database has
+    let name = word();
+    other.client.room(&name).await;
+    let room_id = observer.client.room(&name).await;
     post(&mut observer, &room_id, "hello").await;
     let receipt = observer.client.event("receipt").await;
     (receipt["data"]["members"] != 1)
