@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use dbpool::{AuditQuery, Audited, Stress};
+use dbpool::{AuditQuery, Audited, PoolRun, Stress, StressError};
 use history::{At, Check, Fact, Replica};
 use session::profile::Profile;
+use tokio::task::JoinSet;
 
 use crate::log::Log;
 use crate::stack::{Chat, POSTGRES, Stack};
@@ -80,13 +81,42 @@ pub(crate) async fn rows(chat: &Chat, profile: &Profile, log: &mut Log) {
 
 const COLUMNS: &str = r#""table", container, owner, author, tenant, derived, body"#;
 
-/// Puts both connection pools under stress.
-pub(crate) async fn pools(stress: &Stress, log: &mut Log) {
-    let runs = dbpool::stress(stress).await.map_err(Into::into);
-    for pool in log
-        .survive_of(POSTGRES, "stressing the connection pools", runs)
-        .unwrap_or_default()
-    {
-        log.record(Fact::Pool(Box::new(pool.figures)));
+/// The stress of both connection pools.
+pub(crate) struct Pools {
+    stress: Stress,
+    /// The stress, once it has begun; ends with this.
+    under_way: JoinSet<Result<Vec<PoolRun>, StressError>>,
+}
+
+impl Pools {
+    /// A stress that has not begun.
+    pub(crate) fn new(stress: &Stress) -> Self {
+        Self {
+            stress: stress.clone(),
+            under_way: JoinSet::new(),
+        }
+    }
+
+    /// Begins, unless it has.
+    pub(crate) fn begin(&mut self) {
+        if self.under_way.is_empty() {
+            let stress = self.stress.clone();
+            self.under_way.spawn(async move { dbpool::stress(&stress).await });
+        }
+    }
+
+    /// Waits for the end and records the figures.
+    pub(crate) async fn end(&mut self, log: &mut Log) {
+        self.begin();
+        let Some(runs) = self.under_way.join_next().await else {
+            return;
+        };
+        let runs = runs.map_err(Into::into).and_then(|runs| runs.map_err(Into::into));
+        for pool in log
+            .survive_of(POSTGRES, "stressing the connection pools", runs)
+            .unwrap_or_default()
+        {
+            log.record(Fact::Pool(Box::new(pool.figures)));
+        }
     }
 }

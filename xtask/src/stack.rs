@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use dbpool::Stress;
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use services::{Death, Guard, GuardSpec, Postgres, PostgresConfig, PostgresSource, Process, RoleOptions};
 use session::profile::{Profile, TargetFile};
 use session::{Stranger, Target};
 use tokio::sync::watch;
+
+use databases::Databases;
 
 use crate::binaries::Binaries;
 use crate::operator::Operator;
@@ -133,16 +135,13 @@ impl Stack {
             true => Some(order.postgres(guard, progress).await?),
             false => None,
         };
-        let stress = match (&postgres, order.target) {
-            (Some(postgres), None) => Some(stress(postgres).await?),
-            _ => None,
-        };
         half_way.await;
         let mut notes: Vec<String> = postgres.iter().flat_map(Postgres::notes).cloned().collect();
-        let chat = match (order.target, order.binaries, &postgres) {
+        let (stress, chat) = match (order.target, order.binaries, &postgres) {
             (Some(target), ..) => {
                 progress.stage("starting the services");
-                Some(own::start(target, guard, order, postgres.as_ref()).await?)
+                let chat = own::start(target, guard, order, postgres.as_ref()).await?;
+                (None, Some(chat))
             }
             (None, Some(binaries), Some(postgres)) => {
                 progress.stage("starting the services");
@@ -153,9 +152,12 @@ impl Stack {
                     binaries,
                     prefix: "",
                 };
-                Some(starter.all(postgres).await?)
+                let databases = Databases::create(postgres, starter.prefix).await?;
+                let (stress, chat) = tokio::try_join!(stress(postgres), starter.all(databases))?;
+                (Some(stress), Some(chat))
             }
-            _ => None,
+            (None, None, Some(postgres)) => (Some(stress(postgres).await?), None),
+            (None, _, None) => (None, None),
         };
         if let Some(mutant) = order.mutant {
             notes.push(format!("a leak is planted: {mutant}"));
@@ -183,7 +185,7 @@ impl Stack {
             prefix,
         };
         let postgres = self.postgres.as_ref().context("there is no database")?;
-        starter.all(postgres).await
+        starter.all(Databases::create(postgres, prefix).await?).await
     }
 
     /// The processes that ended unasked so far.
@@ -223,12 +225,14 @@ impl Stack {
         all.find(|process| process.name() == name)
     }
 
-    /// Stops everything; what went wrong with that, a sentence each.
+    /// Stops everything, at once; what went wrong with that, a sentence each.
     pub(crate) async fn stop(self, guard: Guard) -> Vec<String> {
         let mut problems = Vec::new();
-        if let Some(postgres) = self.postgres
-            && let Err(error) = postgres.stop().await
-        {
+        // a service that cannot be stopped is the guard's to kill and to tell
+        let services = OptionFuture::from(self.chat.map(Chat::stop));
+        let postgres = OptionFuture::from(self.postgres.map(Postgres::stop));
+        let (_, postgres) = tokio::join!(services, postgres);
+        if let Some(Err(error)) = postgres {
             problems.push(format!("stopping postgresql: {error}"));
         }
         match guard.stop().await {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use history::{At, Fact, RunHeader};
 use isolation::NON_INTERFERENCE;
 use services::Guard;
-use session::plan::{Plan, Scale};
+use session::plan::{PhaseKind, Plan, Scale};
 use session::profile::Profile;
 use session::{Clock, Drive, Driven, LEADER, Limits, Target, Trace};
 use tokio::sync::watch;
@@ -130,6 +130,7 @@ impl<'a> Trial<'a> {
     ) -> Vec<Driven> {
         let mut vigil = Vigil::new(stack, log.clock);
         let mut driven = Vec::new();
+        let mut pools = stack.stress.as_ref().map(audit::Pools::new);
         if let Some(chat) = &stack.chat {
             let bench = Bench {
                 stack,
@@ -144,7 +145,9 @@ impl<'a> Trial<'a> {
                 chat,
                 epoch,
             };
-            let outcome = self.drive(field, profile.clone(), &mut vigil, log).await;
+            let outcome = self
+                .drive(field, profile.clone(), pools.as_mut(), &mut vigil, log)
+                .await;
             driven.extend(log.survive("driving the users", outcome));
             for error in driven.iter_mut().flat_map(|driven| driven.broken.drain(..)) {
                 log.trouble(format!(
@@ -157,7 +160,7 @@ impl<'a> Trial<'a> {
         }
         if self.settings.selects(Plane::Dbpool) {
             self.strike(Moment::Pools, Some(stack), guard, Some(log)).await;
-            self.stress(stack, &mut vigil, log).await;
+            self.stress(pools, &mut vigil, log).await;
         }
         vigil.roll_call().await;
         log.note(&mut vigil);
@@ -194,13 +197,19 @@ impl<'a> Trial<'a> {
         log.stage("audit", from);
     }
 
-    async fn stress(self, stack: &Stack, vigil: &mut Vigil<'_>, log: &mut Log) {
-        let Some(stress) = stack.stress.as_ref().filter(|_| !vigil.lacks(POSTGRES)) else {
+    /// Whether the pools can be stressed while the users do nothing but listen.
+    fn stresses_early(self) -> bool {
+        let own_moment = |fault: &Fault| fault.moment == Moment::Pools;
+        self.settings.selects(Plane::Dbpool) && !self.settings.faults.iter().any(own_moment)
+    }
+
+    async fn stress(self, pools: Option<audit::Pools>, vigil: &mut Vigil<'_>, log: &mut Log) {
+        let Some(mut pools) = pools.filter(|_| !vigil.lacks(POSTGRES)) else {
             return;
         };
         self.progress.stage("stressing the connection pools");
         let from = log.clock.now();
-        self.unless_called_off(vigil, audit::pools(stress, log)).await;
+        self.unless_called_off(vigil, pools.end(log)).await;
         log.note(vigil);
         log.stage("pools", from);
     }
@@ -246,6 +255,7 @@ impl<'a> Trial<'a> {
         self,
         field: Field<'_>,
         profile: Profile,
+        mut pools: Option<&mut audit::Pools>,
         vigil: &mut Vigil<'_>,
         log: &mut Log,
     ) -> Result<Driven> {
@@ -267,6 +277,9 @@ impl<'a> Trial<'a> {
                 Ok(()) = progress.changed() => {
                     let progress = progress.borrow_and_update().clone();
                     self.show(&progress);
+                    if progress.phase == PhaseKind::Drain.name() && self.stresses_early() {
+                        pools.iter_mut().for_each(|pools| pools.begin());
+                    }
                     while let Some((_, fault)) = due.pop_if(|(phase, _)| *phase <= progress.done) {
                         self.inflict(fault, Some(field.stack), field.guard, Some(log)).await;
                     }

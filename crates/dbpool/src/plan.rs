@@ -6,7 +6,7 @@ use crate::litter::Litter;
 use crate::stress::Stress;
 
 /// How long an operation that is to be cancelled sleeps in the database.
-pub(crate) const SLEEP_CANCELLED: Duration = Duration::from_millis(60);
+pub(crate) const SLEEP_CANCELLED: Duration = Duration::from_millis(30);
 
 /// How long an operation sleeps that the server is told to cancel; it must be found sleeping within this time.
 pub(crate) const SLEEP_CANCELLED_BY_SERVER: Duration = Duration::from_secs(5);

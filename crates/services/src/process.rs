@@ -11,7 +11,7 @@ use crate::log::tail;
 use crate::{Error, Exit, Signal};
 
 /// The pause between two looks at something that a service has yet to do.
-const POLL: Duration = Duration::from_millis(10);
+const POLL: Duration = Duration::from_millis(2);
 
 /// A process that the guard owns. Dropping this handle does not stop it.
 #[derive(Clone)]

@@ -18,6 +18,7 @@ mod user_id;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use history::{At, Audience, Check, Conn, Fact, Interval, Outcome, Probe, ProbeResult, Replica, User};
 use isolation::canary::{Datum, Mint};
 use tokio::sync::oneshot;
@@ -125,19 +126,19 @@ impl VirtualUser {
         }
     }
 
-    /// Tries everything that is asked over the first connection.
+    /// Tries everything that is asked over the first connection: what concerns different objects at once.
     async fn probe_over(&self, socket: &Rc<Socket>) {
         self.probe_cancel(socket).await;
-        for victim in self.victims() {
-            self.probe_threads(socket, victim).await;
-        }
-        if let Some(stranger) = self.plan().stranger(&self.person) {
-            self.probe_rooms(socket, stranger).await;
-            self.probe_look_up(socket, stranger).await;
-            self.probe_resume(socket, stranger).await;
-            self.probe_token_in_message(socket, stranger).await;
-        }
-        self.probe_anonymous(socket).await;
+        let threads = join_all(self.victims().map(|victim| self.probe_threads(socket, victim)));
+        let strange = async {
+            if let Some(stranger) = self.plan().stranger(&self.person) {
+                self.probe_rooms(socket, stranger).await;
+                self.probe_look_up(socket, stranger).await;
+                self.probe_resume(socket, stranger).await;
+                self.probe_token_in_message(socket, stranger).await;
+            }
+        };
+        tokio::join!(threads, strange, self.probe_anonymous(socket));
         self.await_presence(socket);
         self.await_note(socket);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use history::Replica;
-use services::{Guard, Launch, Ports, Postgres, Process};
+use services::{Guard, Launch, Ports, Process};
 use session::Stranger;
 
 use super::databases::Databases;
@@ -62,11 +62,13 @@ pub(super) struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    pub(super) async fn all(&self, postgres: &Postgres) -> Result<Chat> {
-        let databases = Databases::create(postgres, self.prefix).await?;
-        self.migrate(&databases).await?;
+    pub(super) async fn all(&self, databases: Databases) -> Result<Chat> {
         let key = self.order.run_dir.logs().join(format!("{}auth.key", self.prefix));
-        let (auth, agent) = tokio::try_join!(self.auth("auth", OURS, &databases, &key), self.agent())?;
+        let auth = async {
+            self.migrate(&databases).await?;
+            self.auth("auth", OURS, &databases, &key).await
+        };
+        let (auth, agent) = tokio::try_join!(auth, self.agent())?;
         let first = self.gateway(0, &databases, &auth, &agent);
         let second = self.gateway(1, &databases, &auth, &agent);
         let strangers = async {
@@ -78,6 +80,7 @@ impl Starter<'_> {
             }
         };
         let (first, second, strangers) = tokio::try_join!(first, second, strangers)?;
+        let (strangers, theirs): (Vec<_>, Vec<_>) = strangers.into_iter().unzip();
         std::fs::remove_file(&key).with_context(|| format!("cannot remove {}", key.display()))?;
         let operators = vec![
             auth.operator(Some(Replica::AUTH)),
@@ -90,7 +93,11 @@ impl Starter<'_> {
             auth: format!("http://{}", auth.bind),
             gateways,
             operators,
-            processes: vec![auth.process, agent.process, first.process, second.process],
+            processes: [auth, agent, first, second]
+                .into_iter()
+                .chain(theirs)
+                .map(|started| started.process)
+                .collect(),
             strangers,
             audit_url: Some(databases.audit_url),
         })
@@ -141,13 +148,14 @@ impl Starter<'_> {
     }
 
     /// Services on the same accounts and with the same key, each with one setting of its own.
-    async fn strangers(&self, databases: &Databases, key: &Path) -> Result<Vec<Stranger>> {
+    async fn strangers(&self, databases: &Databases, key: &Path) -> Result<Vec<(Stranger, Started)>> {
         let start = async |name, names, what| {
             let started = self.auth(name, names, databases, key).await?;
-            anyhow::Ok(Stranger {
+            let stranger = Stranger {
                 name: what,
                 auth: format!("http://{}", started.bind),
-            })
+            };
+            anyhow::Ok((stranger, started))
         };
         let issuer = start(
             "auth-of-another-issuer",

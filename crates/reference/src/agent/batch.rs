@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use uuid::Uuid;
 
 use super::reply;
@@ -75,6 +75,7 @@ async fn gather(queue: &mut mpsc::Receiver<Job>, batching: &Batching) -> Option<
 
 async fn answer(batch: Vec<Job>, step: Duration, _place: OwnedSemaphorePermit, metrics: Arc<Metrics>) {
     let mut slots: Vec<Slot> = batch.into_iter().map(Slot::new).collect();
+    let mut due = Instant::now();
     while !slots.is_empty() {
         let mut stalled = false;
         let mut at = 0;
@@ -91,7 +92,9 @@ async fn answer(batch: Vec<Job>, step: Duration, _place: OwnedSemaphorePermit, m
         if pause.is_zero() {
             tokio::task::yield_now().await;
         } else {
-            tokio::time::sleep(pause).await;
+            // timers are late: the pace is kept over the steps, and what is lost all the same is not made up for
+            due = (due + pause).max(Instant::now());
+            sleep_until(due).await;
         }
     }
 }

@@ -13,17 +13,12 @@ use crate::{Account, Error, Guard, Launch, Leftover, Process, Signal, StopStep};
 
 /// How long the server may take until it answers.
 const ANSWER: Duration = Duration::from_secs(20);
-/// Stopping: *fast* (rolls back, then ends in order), then *immediate* (ends), then SIGKILL.
-const STOP: [StopStep; 2] = [
-    StopStep {
-        signal: Signal::Int,
-        grace: Duration::from_secs(5),
-    },
-    StopStep {
-        signal: Signal::Quit,
-        grace: Duration::from_secs(3),
-    },
-];
+/// Stopping: *immediate*, since what an orderly end would write is thrown away with the cluster; then SIGKILL. PostgreSQL itself
+/// gives its children five seconds.
+const STOP: [StopStep; 1] = [StopStep {
+    signal: Signal::Quit,
+    grace: Duration::from_secs(7),
+}];
 /// The port names the socket; nothing listens on the network.
 pub(super) const PORT: u16 = 5432;
 

@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 
+use futures_util::future::join_all;
 use history::{At, Check, Interval, Outcome, ProbeResult, User};
 
 use super::Tried;
 use crate::codec::Slot;
 use crate::profile::Action;
-use crate::socket::{Answer, Request, Socket};
+use crate::socket::{Answer, Attempt, Request, Socket};
 use crate::user::VirtualUser;
 
-/// Posts that a victim has in flight, one after another.
-const POSTS: u32 = 8;
+/// Posts that a victim has in flight at once.
+const POSTS: u32 = 4;
 /// Request ids that are set aside, so that an attacker's own are none of the victim's.
 const ASIDE: u32 = 1_000;
 
@@ -29,27 +30,28 @@ impl VirtualUser {
         }
     }
 
+    /// Its replies take long, so that they are in flight when the attacker comes.
     async fn post_as_victim(&self, socket: &Rc<Socket>) {
-        let Some(thread) = self.first_thread() else { return };
-        for _ in 0..POSTS {
-            let from = self.worker.clock.now();
-            let Some(answer) = self.post(socket, Some(&thread), None).await else {
-                return;
-            };
-            if answer.outcome == Outcome::Fail("cancelled".to_owned()) {
-                let attacker = User(self.person.user.0 + 1);
-                self.tried_by(
-                    attacker,
-                    Tried {
-                        result: ProbeResult::Accepted,
-                        detail: "a reply ended that its user had not cancelled".to_owned(),
-                        ..self.refused_to_cancel(socket, self.person.user, from)
-                    },
-                );
+        let Some(thread) = self.long_thread().or_else(|| self.first_thread()) else {
+            return;
+        };
+        let from = self.worker.clock.now();
+        let posts: Vec<_> = (0..POSTS)
+            .filter_map(|_| self.begin_post(socket, &thread))
+            .collect();
+        for answer in join_all(posts.into_iter().map(Attempt::end)).await {
+            if answer.outcome != Outcome::Fail("cancelled".to_owned()) {
+                continue;
             }
-            if answer.is_unanswered() {
-                return;
-            }
+            let attacker = User(self.person.user.0 + 1);
+            self.tried_by(
+                attacker,
+                Tried {
+                    result: ProbeResult::Accepted,
+                    detail: "a reply ended that its user had not cancelled".to_owned(),
+                    ..self.refused_to_cancel(socket, self.person.user, from)
+                },
+            );
         }
     }
 

@@ -123,8 +123,11 @@ impl VirtualUser {
             .map_err(|error| format!("cannot listen on loopback: {error}"))?;
         let victim = self.victims().next();
         let as_victim = OptionFuture::from(victim.map(|victim| self.log_in_as(victim)));
-        let (own, victim) = join(self.log_in_as(self.person.user), as_victim).await;
-        let (own, victim) = (own?, victim.transpose()?);
+        let of_own = self.strange_tokens(self.person.user, false);
+        let of_victim = OptionFuture::from(victim.map(|victim| self.strange_tokens(victim, true)));
+        let (own, as_victim, of_own, of_victim) =
+            tokio::join!(self.log_in_as(self.person.user), as_victim, of_own, of_victim);
+        let (own, victim) = (own?, as_victim.transpose()?);
         let key_set = self.desk.key_set(&own.line).await;
         let (tokens, theirs) = (own.tokens(), victim.as_ref().map(Login::tokens));
         let material = Material {
@@ -135,10 +138,8 @@ impl VirtualUser {
             lure: lure.url(),
         };
         let mut forged = attacks(&attacker, &material);
-        forged.extend(self.strange_tokens(self.person.user, false).await?);
-        if let Some(victim) = &victim {
-            forged.extend(self.strange_tokens(victim.line.user, true).await?);
-        }
+        forged.extend(of_own?);
+        forged.extend(of_victim.transpose()?.into_iter().flatten());
         Ok(Forgery {
             main,
             forged,

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use history::{At, Audience, Round};
 use isolation::canary::Datum;
@@ -15,7 +16,7 @@ use crate::codec::Slot;
 use crate::limits::IN_FLIGHT_LIMIT;
 use crate::plan::{Plan, Step};
 use crate::profile::Action;
-use crate::socket::{Request, Socket};
+use crate::socket::{Attempt, Request, Socket};
 
 /// Users who cancel, at most: few are enough to be at it at once.
 const CANCELLERS: u32 = 48;
@@ -23,7 +24,7 @@ const CANCELLERS: u32 = 48;
 const CANCEL_TRIES: u32 = 32;
 /// Replies that it cancels before they have begun.
 const CANCELLED_AT_ONCE: u32 = 3;
-/// Replies that go on while others are cancelled, and lists that are asked for after each.
+/// Replies that go on while others are cancelled, all at once, and lists that are asked for after each has begun.
 const UNCANCELLED_POSTS: u32 = 3;
 const UNCANCELLED_LISTS: u32 = 6;
 
@@ -181,38 +182,39 @@ impl VirtualUser {
     }
 
     /// The thread whose replies take long.
-    pub(super) fn long_thread(&self) -> Option<String> {
+    pub(crate) fn long_thread(&self) -> Option<String> {
         self.long_thread.borrow().clone()
     }
 
     /// Cancels replies that have not begun.
     async fn cancel_at_once(&self, socket: &Rc<Socket>, thread: &str) {
+        let mut posts = Vec::new();
         for _ in 0..CANCELLED_AT_ONCE {
-            let Some(post) = self.begin_post(socket, thread) else {
-                return;
-            };
+            posts.extend(self.begin_post(socket, thread));
+        }
+        for post in &posts {
             let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
             socket.call(request).await;
-            if post.end().await.is_unanswered() {
-                return;
-            }
         }
+        join_all(posts.into_iter().map(Attempt::end)).await;
     }
 
     /// Posts and asks for lists, while others cancel: none of it may end as cancelled.
     async fn go_on(&self, socket: &Rc<Socket>, thread: &str) {
+        let mut posts = Vec::new();
         for _ in 0..UNCANCELLED_POSTS {
-            let Some(answer) = self.post(socket, Some(thread), None).await else {
-                return;
-            };
-            self.see_uncancelled(socket, &answer);
+            posts.extend(self.begin_post(socket, thread));
             for _ in 0..UNCANCELLED_LISTS {
                 let answer = socket.call(Request::new(Action::ListRooms)).await;
                 self.see_uncancelled(socket, &answer);
+                // whoever is not answered does not hold up the others
+                if answer.is_unanswered() {
+                    break;
+                }
             }
-            if answer.is_unanswered() {
-                return;
-            }
+        }
+        for answer in join_all(posts.into_iter().map(Attempt::end)).await {
+            self.see_uncancelled(socket, &answer);
         }
     }
 
