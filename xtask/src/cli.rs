@@ -72,7 +72,8 @@ Exit codes, the first that holds:
 #[derive(Debug, Args)]
 #[command(after_help = E2E_EXAMPLES)]
 pub(crate) struct E2eArgs {
-    /// Virtual users, each with an account, tokens and connections of its own [default: 12, or all that the target has]
+    /// Virtual users, each with an account, tokens and connections of its own; with fewer than six, situations that a
+    /// verdict needs may not arise, and it is unknown [default: 12, or all that the target has]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_USERS))]
     pub(crate) users: Option<u32>,
 

@@ -152,6 +152,22 @@ impl Screen {
         }
     }
 
+    /// Between whom it was, and what is known of it besides.
+    fn seen<const N: usize>(
+        &mut self,
+        observer: User,
+        victim: Option<User>,
+        facts: [(&str, Option<String>); N],
+    ) {
+        let mut seen = format!("observer {}, victim {}", user(Some(observer)), user(victim));
+        for (name, value) in facts {
+            if let Some(value) = value {
+                let _ = write!(seen, ", {name} {value}");
+            }
+        }
+        self.line(&format!("     {}", wrap(&seen, 5, WIDTH)));
+    }
+
     fn finding(&mut self, number: usize, finding: &Finding) {
         let what = format!(
             "{number}. {} {}: {}",
@@ -160,12 +176,7 @@ impl Screen {
             finding.detail
         );
         self.line(&format!("  {}", self.paint.bad(&wrap(&what, 5, WIDTH))));
-        let mut seen = format!(
-            "observer {}, victim {}",
-            user(Some(finding.observer)),
-            user(finding.victim)
-        );
-        for (name, value) in [
+        let facts = [
             ("op", finding.op.map(op)),
             (
                 "connection",
@@ -179,12 +190,8 @@ impl Screen {
                 "history",
                 Some(format!("worker {} event {}", finding.worker, finding.event)),
             ),
-        ] {
-            if let Some(value) = value {
-                let _ = write!(seen, ", {name} {value}");
-            }
-        }
-        self.line(&format!("     {}", wrap(&seen, 5, WIDTH)));
+        ];
+        self.seen(finding.observer, finding.victim, facts);
         if let Some(excerpt) = &finding.excerpt {
             let mut text = excerpt.text.clone();
             if let Some(leak) = excerpt.highlight.clone() {

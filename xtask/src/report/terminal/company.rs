@@ -4,7 +4,7 @@ use isolation::State;
 
 use super::super::model::{Company, Difference};
 use super::super::units::{counted, time_us, wrap};
-use super::{Screen, WIDTH, op, user};
+use super::{Screen, WIDTH, op};
 
 impl Screen {
     /// The verdict, below those of the checks.
@@ -22,12 +22,7 @@ impl Screen {
     pub(super) fn difference(&mut self, letter: char, found: &Difference) {
         let what = format!("- {letter} {}: {}", found.kind, found.step);
         self.line(&format!("  {}", self.paint.bad(&wrap(&what, 5, WIDTH))));
-        let mut seen = format!(
-            "observer {}, victim {}",
-            user(Some(found.observer)),
-            user(found.victim)
-        );
-        for (name, value) in [
+        let facts = [
             ("op", found.op.map(op)),
             (
                 "connection",
@@ -43,12 +38,8 @@ impl Screen {
                 "history",
                 Some(format!("worker {} event {}", found.worker, found.event)),
             ),
-        ] {
-            if let Some(value) = value {
-                seen.push_str(&format!(", {name} {value}"));
-            }
-        }
-        self.line(&format!("     {}", wrap(&seen, 5, WIDTH)));
+        ];
+        self.seen(found.observer, found.victim, facts);
         for (name, text) in [("alone", &found.alone), ("in company", &found.together)] {
             self.line(&format!("     {name:10} | {}", wrap(text, 18, WIDTH)));
         }
