@@ -1,12 +1,20 @@
 //! Bytes to protocol messages and back, without IO.
 //!
 //! A codec belongs to one connection and is fed one WebSocket message at a time. A message may hold half a protocol
-//! message or three, so one feed yields any number of [`Item`]s; what answers a heartbeat comes back as bytes to send.
+//! message or three, so one feed yields any number of [`Item`]s; what answers a heartbeat comes back as messages to send.
+//!
+//! Frames that are sent are text as it goes over the wire, with slots; a codec says how a value is written into it, and how
+//! the frame ends. Frames that come are told apart by [`Rules`] over JSON: a codec whose protocol is no JSON makes an object of
+//! each frame, and hands it to the rules.
 
 mod chat;
 mod json;
+mod rules;
 mod slot;
+mod socketio;
+mod stomp;
 mod template;
+mod text;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,17 +22,23 @@ use std::sync::Arc;
 use history::Step;
 
 pub use chat::{Chat, Envelope};
-pub use json::{Condition, Heartbeat, Json, Kind, Meaning, Rule, Rules};
+pub use json::Json;
+pub use rules::{Condition, Correlation, Heartbeat, Kind, Meaning, Order, Rule, Rules};
 pub use slot::Slot;
+pub use socketio::SocketIo;
+pub(crate) use socketio::is_packet;
+pub use stomp::Stomp;
+pub(crate) use stomp::is_frame;
 pub use template::{Missing, Template, TemplateError, Values};
+pub use text::{LENGTH, Lines, Text};
 
 /// One protocol message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item<'a> {
     /// An answer, or a piece of one.
     Reply {
-        /// The request id that it carries.
-        request: Cow<'a, str>,
+        /// The request that it answers.
+        whose: Whose<'a>,
         /// What it is within the answer.
         step: Step,
         /// Decoded text of a streamed piece.
@@ -51,34 +65,59 @@ pub enum Item<'a> {
     Undecodable,
 }
 
+/// The request that an answer is to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// That of this id.
+    Id(Cow<'a, str>),
+    /// The oldest that has no answer yet.
+    Oldest,
+    /// As [`Self::Oldest`], and what ends the wait for it is still to come.
+    OldestFenced,
+}
+
+/// A WebSocket message to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Wire {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
 /// A protocol's framing, for one connection.
 pub trait Codec {
     /// Takes one WebSocket message. Yields the protocol messages that are complete with it, in order; messages that
     /// have to be sent back (an answer to a heartbeat, which may be empty) are put to the end of `back`.
-    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Vec<u8>>) -> Vec<Item<'a>>;
+    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Vec<Item<'a>>;
 
-    /// The rule that a message is taken by, counted from 1; `None` if it is taken by none, or the protocol has no rules.
-    fn rule(&self, message: &[u8]) -> Option<usize> {
-        let _ = message;
-        None
+    /// The rules that took the items of the last message, counted from 1, in the same order; `None` for an item that none
+    /// took, and nothing at all if the protocol has no rules.
+    fn taken_by(&self) -> &[Option<usize>] {
+        &[]
     }
 
-    /// The bytes of a request: `frame` with `values` put in, quoted as the protocol wants.
+    /// The message of a request: `frame` with `values` put in, written as the protocol wants.
     ///
     /// # Errors
     ///
     /// [`Missing`] names a slot of `frame` that `values` lacks.
-    fn encode(&self, frame: &Template, values: &Values) -> Result<String, Missing>;
+    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Missing>;
 }
 
 /// The codecs that there are.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Framing {
     /// JSON objects, one a message, in the envelopes of the reference service.
     Chat(Envelope),
     /// JSON, one text a message, told apart by rules.
     Json(Arc<Rules>),
+    /// Socket.IO packets over Engine.IO, told apart by rules.
+    SocketIo(Arc<Rules>),
+    /// STOMP frames, told apart by rules.
+    Stomp(Arc<Rules>),
+    /// Texts or lines taken to pieces by regular expressions, told apart by rules.
+    Text(Arc<Lines>, Arc<Rules>),
 }
 
 impl Framing {
@@ -88,6 +127,80 @@ impl Framing {
         match self {
             Self::Chat(envelope) => Box::new(Chat::new(*envelope)),
             Self::Json(rules) => Box::new(Json::new(Arc::clone(rules))),
+            Self::SocketIo(rules) => Box::new(SocketIo::new(Arc::clone(rules))),
+            Self::Stomp(rules) => Box::new(Stomp::new(Arc::clone(rules))),
+            Self::Text(lines, rules) => Box::new(Text::new(Arc::clone(lines), Arc::clone(rules))),
+        }
+    }
+
+    /// What answers are told by, beside ids.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        match self {
+            Self::Chat(_) => Order::None,
+            Self::Json(rules) | Self::SocketIo(rules) | Self::Stomp(rules) | Self::Text(_, rules) => {
+                rules.by_order()
+            }
+        }
+    }
+}
+
+impl Wire {
+    /// A message of this kind.
+    #[must_use]
+    pub fn new(text: String, binary: bool) -> Self {
+        match binary {
+            true => Self::Binary(text.into_bytes()),
+            false => Self::Text(text),
+        }
+    }
+
+    /// Its bytes as text, for people.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Binary(bytes) => String::from_utf8_lossy(bytes),
+        }
+    }
+}
+
+impl Item<'_> {
+    /// The same, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Item<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Item::Reply {
+                whose,
+                step,
+                text,
+                code,
+                payload,
+            } => Item::Reply {
+                whose: match whose {
+                    Whose::Id(id) => Whose::Id(owned(id)),
+                    Whose::Oldest => Whose::Oldest,
+                    Whose::OldestFenced => Whose::OldestFenced,
+                },
+                step,
+                text: text.map(owned),
+                code: code.map(owned),
+                payload: owned(payload),
+            },
+            Item::Event {
+                kind,
+                cursor,
+                content,
+                payload,
+            } => Item::Event {
+                kind: owned(kind),
+                cursor,
+                content,
+                payload: owned(payload),
+            },
+            Item::Heartbeat => Item::Heartbeat,
+            Item::Undecodable => Item::Undecodable,
         }
     }
 }

@@ -24,7 +24,7 @@
 //! let dialect = &profile.dialects[0];
 //! let values = Values::new().with(Slot::Id, "1").with(Slot::Title, "notes");
 //! let frame = dialect.framing.codec().encode(&dialect.ops[&Action::CreateThread].frame, &values)?;
-//! assert_eq!(frame, r#"{"id":"1","op":"thread.create","title":"notes"}"#);
+//! assert_eq!(frame.shown(), r#"{"id":"1","op":"thread.create","title":"notes"}"#);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

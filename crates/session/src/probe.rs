@@ -171,6 +171,11 @@ impl VirtualUser {
         if !socket.dialect().can(attack.action) || !socket.dialect().can(control.action) {
             return None;
         }
+        let fresh = match socket.dialect().denies_by_closing {
+            true => self.another(socket).await,
+            false => None,
+        };
+        let socket = fresh.as_ref().unwrap_or(socket);
         let before = socket.call(control.clone()).await.is_ok();
         let betrayal = betrayed_by.map(|needle| socket.watch(needle));
         let (answer, made) = match socket.begin(attack.probe()) {
@@ -178,7 +183,11 @@ impl VirtualUser {
             Err(answer) => (answer, false),
         };
         let betrayed = betrayal.map(|mut watch| watch.try_recv().is_ok());
-        let after = socket.call(control).await.is_ok();
+        let anew = match fresh.is_some() && !socket.is_open() {
+            true => self.another(socket).await,
+            false => None,
+        };
+        let after = anew.as_ref().unwrap_or(socket).call(control).await.is_ok();
         let holder = socket.holder();
         Some(Tried {
             check,
@@ -194,12 +203,23 @@ impl VirtualUser {
         })
     }
 
+    /// Another connection to where `socket` goes, which ends with the user's.
+    async fn another(&self, socket: &Rc<Socket>) -> Option<Rc<Socket>> {
+        let login = self.main.login()?;
+        let another = self.open(&login, socket.holder().replica).await?;
+        self.put_aside(&another);
+        Some(another)
+    }
+
     /// As [`Self::ask`], for something that, if it was accepted all the same, shows in a push that holds `needle`.
     async fn ask_and_await(&self, socket: &Rc<Socket>, ask: Ask, needle: &str) {
         let Some(tried) = self.asked(socket, ask).await else {
             return;
         };
-        let push = socket.watch(needle);
+        // over which connection it was asked, the attempt says
+        let mut asked = self.all_sockets().into_iter();
+        let asked = asked.rfind(|other| Some(other.holder().conn) == tried.conn);
+        let push = asked.as_ref().unwrap_or(socket).watch(needle);
         self.awaited.borrow_mut().push(Awaited {
             tried,
             push,

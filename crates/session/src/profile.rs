@@ -83,7 +83,7 @@ impl Profile {
         let of_dialects = self.dialects.iter().flat_map(|dialect| {
             let headers = dialect.headers.iter().map(|(_, value)| value);
             let sent = dialect.handshake.iter().filter_map(|step| step.send.as_ref());
-            let frames = dialect.ops.values().map(|op| &op.frame);
+            let frames = dialect.ops.values().flat_map(OpShape::templates);
             headers.chain([&dialect.path]).chain(sent).chain(frames)
         });
         of_http
@@ -117,6 +117,19 @@ pub struct Dialect {
     pub handshake: Vec<HandshakeStep>,
     /// What the actions are.
     pub ops: BTreeMap<Action, OpShape>,
+    /// What the client sends by itself now and then; `None` if nothing.
+    pub heartbeat: Option<Beat>,
+    /// Whether the service closes the connection on whoever asks for what it denies, so that a close is a refusal.
+    pub denies_by_closing: bool,
+}
+
+/// What a client sends by itself, so that the service knows that it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// The message; it takes nothing.
+    pub send: Template,
+    /// How often.
+    pub every: Duration,
 }
 
 impl Dialect {
@@ -173,10 +186,29 @@ pub struct Greeting {
 pub struct OpShape {
     /// The request.
     pub frame: Template,
+    /// Messages that go right after it: a fence, say.
+    pub then: Vec<Template>,
+    /// Values that are made here before the request is written, and are its answer's where it succeeds: an id that the client
+    /// chooses.
+    pub makes: Vec<(Slot, Template)>,
     /// What stands where in the answer, as JSON pointers into its content.
     pub holds: Vec<(Slot, String)>,
     /// Whether its acknowledgement promises that the content is stored.
     pub stores: bool,
     /// Whether its answer holds content of the request, so that it can be told whose answer it is.
     pub derives: bool,
+}
+
+impl OpShape {
+    /// All that is written for it.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let made = self.makes.iter().map(|(_, template)| template);
+        [&self.frame].into_iter().chain(&self.then).chain(made)
+    }
+
+    /// Whether any of it says this.
+    #[must_use]
+    pub fn takes(&self, slot: Slot) -> bool {
+        self.templates().any(|template| template.takes(slot))
+    }
 }

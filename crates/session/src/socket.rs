@@ -10,21 +10,22 @@ mod reader;
 mod state;
 mod tail;
 mod tap;
+mod unanswered;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 
 use futures_util::SinkExt;
-use history::{At, CloseCause, Fact, Fingerprint, Serial};
+use history::{At, CloseCause, Fact, Fingerprint, Outcome, Serial};
 use isolation::fingerprint_of_id;
 use isolation::scan::ids::pieces_of_token;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::codec::{Codec, Slot, Values};
+use crate::codec::{Codec, Slot, Values, Wire};
 use crate::profile::{Action, Dialect};
 use crate::trace::TracedStep;
 use crate::worker::Worker;
@@ -58,6 +59,8 @@ pub(crate) struct Socket {
     state: RefCell<State>,
     codec: RefCell<Box<dyn Codec>>,
     ledger: RefCell<Ledger>,
+    /// What frames may say of who asks.
+    me: Values,
     patience: RefCell<Patience>,
     stream: RefCell<Option<Stream>>,
     reader: RefCell<Option<JoinHandle<()>>>,
@@ -286,22 +289,20 @@ impl Socket {
             TracedStep::Closed(format!("{cause:?}{code}"))
         });
         self.worker.record_at(at, Fact::Closed { conn, cause, code });
-        let pending = self.ledger.borrow().pending_until(At::NEVER);
-        for op in pending {
-            self.complete(
-                op,
-                at,
-                history::Outcome::Info("connection lost".to_owned()),
-                Values::new(),
-            );
+        let denies = cause == CloseCause::ByService && self.dialect().denies_by_closing;
+        let mut pending = self.ledger.borrow().pending_until(At::NEVER);
+        pending.sort_by_key(|op| op.number());
+        for (place, op) in pending.into_iter().enumerate() {
+            let outcome = match denies && place == 0 {
+                true => Outcome::Fail("connection closed".to_owned()),
+                false => Outcome::Info("connection lost".to_owned()),
+            };
+            self.complete(op, at, outcome, Values::new());
         }
     }
 
     /// Writes; what cannot be written at once, the reader writes when there is room.
     fn send(&self, message: Message) {
-        if let Message::Text(text) = &message {
-            self.trace(|| TracedStep::Sent(text.to_string()));
-        }
         let mut stream = self.stream.borrow_mut();
         let Some(stream) = stream.as_mut() else { return };
         // a stream that broke is the reader's to report, once, with its reason
@@ -320,11 +321,12 @@ impl Socket {
         self.worker.tracer.tell(at, user, conn, step);
     }
 
-    /// Sends what a codec wants sent, an answer to a heartbeat say.
-    fn send_back(&self, message: Vec<u8>) {
-        self.send(match String::from_utf8(message) {
-            Ok(text) => Message::text(text),
-            Err(error) => Message::Binary(Bytes::from(error.into_bytes())),
+    /// Sends what a codec has written.
+    fn send_wire(&self, message: Wire) {
+        self.trace(|| TracedStep::Sent(message.shown().into_owned()));
+        self.send(match message {
+            Wire::Text(text) => Message::text(text),
+            Wire::Binary(bytes) => Message::binary(bytes),
         });
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use history::{At, Conn, User};
 
-use crate::codec::Item;
+use crate::codec::{Item, Whose};
 
 /// Takes the steps of a run.
 #[derive(Clone, Debug)]
@@ -129,8 +129,12 @@ impl Tracer {
 pub(crate) fn in_words(item: &Item<'_>, ours: bool) -> String {
     match item {
         Item::Reply {
-            request, step, code, ..
+            whose, step, code, ..
         } => {
+            let request = match whose {
+                Whose::Id(id) => id.as_ref(),
+                Whose::Oldest | Whose::OldestFenced => "the oldest request",
+            };
             let step = format!("{step:?}").to_lowercase();
             let code = code.as_ref().map(|code| format!(" `{code}`")).unwrap_or_default();
             let whose = if ours { "" } else { ", which was never sent here" };
@@ -161,7 +165,7 @@ mod tests {
     #[test]
     fn messages_in_words() {
         let reply = |step| Item::Reply {
-            request: "7".into(),
+            whose: Whose::Id("7".into()),
             step,
             text: None,
             code: Some("busy".into()),

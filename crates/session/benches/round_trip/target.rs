@@ -66,6 +66,8 @@ impl Frame {
         let op = |frame, stores| -> Result<OpShape> {
             Ok(OpShape {
                 frame: Template::parse(frame)?,
+                then: Vec::new(),
+                makes: Vec::new(),
                 holds: Vec::new(),
                 stores,
                 derives: stores,
@@ -84,6 +86,8 @@ impl Frame {
                 (Action::WhoAmI, op(r#"{"re":${id},"ok":{}}"#, false)?),
                 (Action::Post, op(self.template(), true)?),
             ]),
+            heartbeat: None,
+            denies_by_closing: false,
         })
     }
 }

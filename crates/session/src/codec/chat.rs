@@ -6,7 +6,7 @@ use history::Step;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Codec, Item, Missing, Template, Values};
+use super::{Codec, Item, Missing, Template, Values, Whose, Wire};
 
 /// How the objects are shaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Chat {
 }
 
 impl Codec for Chat {
-    fn decode<'a>(&mut self, message: &'a [u8], _back: &mut Vec<Vec<u8>>) -> Vec<Item<'a>> {
+    fn decode<'a>(&mut self, message: &'a [u8], _back: &mut Vec<Wire>) -> Vec<Item<'a>> {
         let item = match self.envelope {
             Envelope::ByMember => serde_json::from_slice(message).ok().and_then(by_member),
             Envelope::ByType => serde_json::from_slice(message).ok().and_then(by_type),
@@ -43,8 +43,8 @@ impl Codec for Chat {
         vec![item.unwrap_or(Item::Undecodable)]
     }
 
-    fn encode(&self, frame: &Template, values: &Values) -> Result<String, Missing> {
-        frame.json(values)
+    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Missing> {
+        frame.json(values).map(Wire::Text)
     }
 }
 
@@ -136,7 +136,7 @@ fn by_type(frame: ByType<'_>) -> Option<Item<'_>> {
 
 fn content<'a>(request: Cow<'a, str>, step: Step, payload: Option<&'a RawValue>) -> Item<'a> {
     Item::Reply {
-        request,
+        whose: Whose::Id(request),
         step,
         text: None,
         code: None,
@@ -146,7 +146,7 @@ fn content<'a>(request: Cow<'a, str>, step: Step, payload: Option<&'a RawValue>)
 
 fn piece<'a>(request: Cow<'a, str>, text: Cow<'a, str>) -> Item<'a> {
     Item::Reply {
-        request,
+        whose: Whose::Id(request),
         step: Step::Delta,
         text: Some(text),
         code: None,
@@ -158,7 +158,7 @@ fn error<'a>(request: Option<Cow<'a, str>>, code: Cow<'a, str>) -> Item<'a> {
     let payload = Cow::Borrowed("");
     match request {
         Some(request) => Item::Reply {
-            request,
+            whose: Whose::Id(request),
             step: Step::Error,
             text: None,
             code: Some(code),
@@ -200,7 +200,7 @@ mod tests {
 
     fn reply<'a>(step: Step, payload: &'a str) -> Item<'a> {
         Item::Reply {
-            request: "7".into(),
+            whose: Whose::Id("7".into()),
             step,
             text: None,
             code: None,
@@ -210,7 +210,7 @@ mod tests {
 
     fn delta(text: &str) -> Item<'_> {
         Item::Reply {
-            request: "7".into(),
+            whose: Whose::Id("7".into()),
             step: Step::Delta,
             text: Some(text.into()),
             code: None,
@@ -220,7 +220,7 @@ mod tests {
 
     fn failure(code: &str) -> Item<'_> {
         Item::Reply {
-            request: "7".into(),
+            whose: Whose::Id("7".into()),
             step: Step::Error,
             text: None,
             code: Some(code.into()),
@@ -341,7 +341,7 @@ mod tests {
         assert!(matches!(
             &items[..],
             [Item::Reply {
-                request: Cow::Borrowed("7"),
+                whose: Whose::Id(Cow::Borrowed("7")),
                 text: Some(Cow::Borrowed("plain")),
                 ..
             }]

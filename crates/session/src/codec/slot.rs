@@ -47,10 +47,14 @@ pub enum Slot {
     NowS,
     /// When a token that is signed now expires, in the same.
     ExpiresS,
+    /// The service's id of the user who asks.
+    Me,
+    /// The handle of the user who asks.
+    MyHandle,
 }
 
 impl Slot {
-    pub(crate) const ALL: [(Self, &'static str); 30] = [
+    pub(crate) const ALL: [(Self, &'static str); 32] = [
         (Self::Id, "id"),
         (Self::Thread, "thread"),
         (Self::Room, "room"),
@@ -81,6 +85,8 @@ impl Slot {
         (Self::Owner, "owner"),
         (Self::NowS, "now-s"),
         (Self::ExpiresS, "expires-s"),
+        (Self::Me, "me"),
+        (Self::MyHandle, "my-handle"),
     ];
 
     /// Its name in templates.

@@ -26,7 +26,7 @@ pub enum TemplateError {
         frame: String,
     },
     /// What comes after a slot's colon is not known.
-    #[error("unknown form {form:?} of slot {slot:?} in the frame {frame:?}, there is `bare` alone")]
+    #[error("unknown form {form:?} of slot {slot:?} in the frame {frame:?}, there are `bare` and `bytes`")]
     UnknownForm {
         /// The slot's name.
         slot: String,
@@ -50,7 +50,7 @@ pub enum TemplateError {
 }
 
 /// Text with slots, written `${slot}`; as `${slot:bare}`, a slot's value goes into JSON without the quotes around it: within
-/// a longer string, or where a number has to be. `${env:NAME}` is the environment variable of that name.
+/// a longer string, or where a number has to be; `${slot:bytes}` is its length in bytes. `${env:NAME}` is the environment variable of that name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
@@ -71,12 +71,17 @@ enum Form {
     Whole,
     /// Without quotes.
     Bare,
+    /// Its length in bytes, in place of it.
+    Bytes,
+}
+
+impl Form {
+    /// What ends the name of a slot whose value is written so, and nothing else is said.
+    const NAMED: [(Self, &'static str); 2] = [(Self::Bare, "bare"), (Self::Bytes, "bytes")];
 }
 
 /// What begins the name of an environment variable.
 const ENVIRONMENT: &str = "env:";
-/// What ends the name of a slot whose value takes no quotes.
-const BARE: &str = "bare";
 
 impl Template {
     /// The template that `frame` spells.
@@ -128,18 +133,7 @@ impl Template {
     ///
     /// [`Missing`] names the first slot that `values` lacks.
     pub fn json(&self, values: &Values) -> Result<String, Missing> {
-        let mut out = String::with_capacity(self.len_with(values));
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot, form) => {
-                    let value = values.get(*slot).ok_or(Missing { slot: *slot })?;
-                    push_json(&mut out, value, slot.is_number(), *form);
-                }
-                Piece::Given(value, form) => push_json(&mut out, value, false, *form),
-            }
-        }
-        Ok(out)
+        self.fill(values, self.len_with(values), push_json)
     }
 
     /// The text, each value as `write` writes it.
@@ -148,14 +142,46 @@ impl Template {
     ///
     /// [`Missing`] names the first slot that `values` lacks.
     pub(crate) fn text(&self, values: &Values, write: impl Fn(&str) -> String) -> Result<String, Missing> {
-        let mut out = String::new();
+        self.fill(values, 0, |out, value, _, _| out.push_str(&write(value)))
+    }
+
+    /// The text, each value as `write` puts it to the end of what is there already.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] names the first slot that `values` lacks.
+    pub(crate) fn written(
+        &self,
+        values: &Values,
+        write: impl Fn(&mut String, &str),
+    ) -> Result<String, Missing> {
+        self.fill(values, self.len_with(values), |out, value, _, _| {
+            write(out, value)
+        })
+    }
+
+    fn fill(
+        &self,
+        values: &Values,
+        capacity: usize,
+        put: impl Fn(&mut String, &str, bool, Form),
+    ) -> Result<String, Missing> {
+        let mut out = String::with_capacity(capacity);
         for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot, _) => {
-                    out.push_str(&write(values.get(*slot).ok_or(Missing { slot: *slot })?));
+            let (value, number, form) = match piece {
+                Piece::Text(text) => {
+                    out.push_str(text);
+                    continue;
                 }
-                Piece::Given(value, _) => out.push_str(&write(value)),
+                Piece::Slot(slot, form) => {
+                    let value = values.get(*slot).ok_or(Missing { slot: *slot })?;
+                    (value, slot.is_number(), *form)
+                }
+                Piece::Given(value, form) => (value.as_str(), false, *form),
+            };
+            match form {
+                Form::Bytes => out.push_str(&value.len().to_string()),
+                form => put(&mut out, value, number, form),
             }
         }
         Ok(out)
@@ -178,13 +204,14 @@ impl Piece {
     /// What stands between the braces of `frame`.
     fn named(name: &str, frame: &str) -> Result<Self, TemplateError> {
         let (plain, form) = match name.strip_prefix(ENVIRONMENT).unwrap_or(name).rsplit_once(':') {
-            Some((plain, BARE)) => (plain, Form::Bare),
             Some((slot, form)) => {
-                return Err(TemplateError::UnknownForm {
+                let unknown = || TemplateError::UnknownForm {
                     slot: slot.to_owned(),
                     form: form.to_owned(),
                     frame: frame.to_owned(),
-                });
+                };
+                let named = Form::NAMED.iter().find(|(_, name)| *name == form);
+                (slot, named.ok_or_else(unknown)?.0)
             }
             None => (name.strip_prefix(ENVIRONMENT).unwrap_or(name), Form::Whole),
         };
@@ -208,7 +235,8 @@ impl fmt::Debug for Template {
         let spelt = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Slot(slot, Form::Whole) => format!("${{{}}}", slot.name()),
-            Piece::Slot(slot, Form::Bare) => format!("${{{}:{BARE}}}", slot.name()),
+            Piece::Slot(slot, Form::Bare) => format!("${{{}:bare}}", slot.name()),
+            Piece::Slot(slot, Form::Bytes) => format!("${{{}:bytes}}", slot.name()),
             Piece::Given(..) => "${env:...}".to_owned(),
         };
         let text: String = self.pieces.iter().map(spelt).collect();
@@ -354,6 +382,14 @@ mod tests {
     }
 
     #[test]
+    fn a_length_counts_bytes() {
+        let frame = Template::parse("PUB ${thread:bare} ${body:bytes}\r\n${body:bare}\r\n").unwrap();
+        let values = Values::new().with(Slot::Thread, "t").with(Slot::Body, "é!");
+        let text = frame.written(&values, String::push_str).unwrap();
+        assert_eq!(text, "PUB t 3\r\né!\r\n");
+    }
+
+    #[test]
     fn text_takes_values_as_they_are_or_as_they_are_wanted() {
         let path = Template::parse("/ws?token=${access-token}").unwrap();
         let values = Values::new().with(Slot::AccessToken, "a b");
@@ -388,7 +424,7 @@ mod tests {
         );
         refuse(
             "${id:hex}",
-            r#"unknown form "hex" of slot "id" in the frame "${id:hex}", there is `bare` alone"#,
+            r#"unknown form "hex" of slot "id" in the frame "${id:hex}", there are `bare` and `bytes`"#,
         );
         let frame = Template::parse("${body}").unwrap();
         let missing = frame.json(&Values::new()).unwrap_err();

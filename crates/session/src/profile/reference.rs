@@ -32,7 +32,10 @@ mod tests {
     fn check(dialect: &Dialect, action: Action, values: Values, expect: &str) {
         let values = values.with(Slot::Id, "1");
         let frame = &dialect.ops[&action].frame;
-        assert_eq!(dialect.framing.codec().encode(frame, &values).unwrap(), expect);
+        assert_eq!(
+            dialect.framing.codec().encode(frame, &values).unwrap().shown(),
+            expect
+        );
     }
 
     #[test]

@@ -5,12 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use history::{At, Fact, Interval, Invoked, Op, Outcome};
-use tokio_tungstenite::tungstenite::Message;
 
 use super::ledger::{Answer, Open};
 use super::{Request, Socket};
 use crate::clock::nanoseconds;
-use crate::codec::{Slot, Values};
+use crate::codec::{Slot, Values, Wire};
 use crate::profile::OpShape;
 
 /// A request that was written. Dropped before its end, it is recorded as given up.
@@ -34,12 +33,13 @@ impl Socket {
 
     /// Asks. What cannot be asked here (no such op, no connection) is no attempt and not recorded; the error says why.
     pub(crate) fn begin(self: &Rc<Self>, request: Request) -> Result<Attempt, Answer> {
-        let (attempt, frame) = self.prepare(request).map_err(|reason| self.not_made(reason))?;
-        self.send(Message::text(frame));
+        let (attempt, frame, then) = self.prepare(request).map_err(|reason| self.not_made(reason))?;
+        self.send_wire(frame);
+        then.into_iter().for_each(|frame| self.send_wire(frame));
         Ok(attempt)
     }
 
-    fn prepare(self: &Rc<Self>, mut request: Request) -> Result<(Attempt, String), String> {
+    fn prepare(self: &Rc<Self>, mut request: Request) -> Result<(Attempt, Wire, Vec<Wire>), String> {
         if !self.is_open() {
             return Err("not connected".to_owned());
         }
@@ -56,16 +56,35 @@ impl Socket {
         let (id, op) = self.ledger.borrow_mut().next_id();
         let id = id.to_string();
         request.values.set(Slot::Id, &id);
-        let frame = self.codec.borrow().encode(&shape.frame, &request.values);
-        let frame = frame.map_err(|missing| missing.to_string())?;
+        let made = self.make(shape, &mut request.values)?;
+        let encode = |frame| self.codec.borrow().encode(frame, &request.values);
+        let encode = |frame| encode(frame).map_err(|missing| missing.to_string());
+        let frame = encode(&shape.frame)?;
+        let then = shape.then.iter().map(encode).collect::<Result<_, _>>()?;
         let at = self.worker.clock.now();
         self.record_invoked(at, op, &id, &request, shape);
         let deadline = after(at, wait);
-        let open = Open::new(op, request.action, at, deadline, request.change);
+        let mut open = Open::new(op, request.action, at, deadline, request.change);
+        open.made = made;
         self.ledger.borrow_mut().begin(open);
         self.set_alarm(deadline);
         let socket = Rc::clone(self);
-        Ok((Attempt { socket, op, wait }, frame))
+        Ok((Attempt { socket, op, wait }, frame, then))
+    }
+
+    /// Adds what the frames of an op say of who asks, and what is made for them, which is given back.
+    fn make(&self, shape: &OpShape, values: &mut Values) -> Result<Values, String> {
+        let mut made = Values::new();
+        if shape.takes(Slot::Me) || shape.takes(Slot::MyHandle) {
+            values.extend(self.me.clone());
+        }
+        for (slot, template) in &shape.makes {
+            let value = template.text(values, str::to_owned);
+            let value = value.map_err(|missing| missing.to_string())?;
+            values.set(*slot, &value);
+            made.set(*slot, value);
+        }
+        Ok(made)
     }
 
     fn record_invoked(&self, at: At, op: Op, id: &str, request: &Request, shape: &OpShape) {
@@ -112,6 +131,7 @@ impl Socket {
         for op in overdue {
             self.patience.borrow_mut().timed_out();
             self.complete(op, now, Outcome::Info("timeout".to_owned()), Values::new());
+            self.ledger.borrow_mut().give_up(op);
         }
     }
 
@@ -128,6 +148,10 @@ impl Socket {
         self.worker.record_at(at, completed);
         let mut held = std::mem::take(&mut open.values);
         held.extend(values);
+        match outcome {
+            Outcome::Ok => held.extend(std::mem::take(&mut open.made)),
+            Outcome::Fail(_) | Outcome::Info(_) => {}
+        }
         for fact in open.facts(self.holder, at, &outcome, &held) {
             self.worker.record_at(at, fact);
         }
@@ -175,6 +199,7 @@ impl Drop for Attempt {
             let now = self.socket.worker.clock.now();
             let given_up = Outcome::Info("given up".to_owned());
             self.socket.complete(self.op, now, given_up, Values::new());
+            self.socket.ledger.borrow_mut().give_up(self.op);
         }
         self.socket.ledger.borrow_mut().forget(self.op);
     }

@@ -10,17 +10,17 @@ use history::{At, ChannelKind, Conn, Fact, Part, Replica, Session, Source, User}
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::ledger::Ledger;
 use super::tap::{Backlog, LIMIT_HIT, Tap};
 use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
 use crate::clock::nanoseconds;
-use crate::codec::Values;
+use crate::codec::{Slot, Values};
 use crate::http::percent_encoded;
 use crate::limits::MESSAGE_LIMIT_BYTES;
 use crate::profile::Dialect;
@@ -152,13 +152,15 @@ impl Socket {
             },
         );
         let dialect = usize::from(knock.dialect);
+        let speaks = &worker.target.profile.dialects[dialect];
         let socket = Rc::new(Self {
             worker: Rc::clone(worker),
             holder,
             dialect,
             state: RefCell::new(State::Connecting.after(Happening::Accepted)),
-            codec: RefCell::new(worker.target.profile.dialects[dialect].framing.codec()),
-            ledger: RefCell::new(Ledger::new(conn)),
+            codec: RefCell::new(speaks.framing.codec()),
+            ledger: RefCell::new(Ledger::new(conn, speaks.framing.order())),
+            me: me(knock.caller),
             patience: RefCell::default(),
             stream: RefCell::new(Some(stream)),
             reader: RefCell::default(),
@@ -194,7 +196,7 @@ impl Socket {
                 let Ok(frame) = frame else {
                     return Welcome::Nothing;
                 };
-                self.send(Message::text(frame));
+                self.send_wire(frame);
             }
             if step.expect.is_none() {
                 continue;
@@ -221,6 +223,15 @@ impl Socket {
             () => Welcome::Nothing,
         }
     }
+}
+
+/// What an op may say of who asks.
+fn me(caller: &Values) -> Values {
+    let known = [(Slot::User, Slot::Me), (Slot::Handle, Slot::MyHandle)];
+    let known = known
+        .into_iter()
+        .filter_map(|(of, my)| Some((my, caller.get(of)?)));
+    known.fold(Values::new(), |me, (my, value)| me.with(my, value))
 }
 
 async fn upgrade(worker: &Worker, knock: &Knock<'_>) -> Result<Upgraded, Failed> {

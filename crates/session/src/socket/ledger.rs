@@ -7,7 +7,8 @@ use history::{
     At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Tenant, ThreadIssued, User,
 };
 
-use crate::codec::{Slot, Values};
+use super::unanswered::Unanswered;
+use crate::codec::{Order, Slot, Values, Whose};
 use crate::profile::Action;
 
 /// All attempts of one connection.
@@ -22,6 +23,7 @@ pub(crate) struct Ledger {
     last_id: u32,
     /// Attempts whose end has not been taken note of by whoever made them.
     open: Vec<Open>,
+    unanswered: Unanswered,
 }
 
 /// An attempt.
@@ -35,6 +37,8 @@ pub(crate) struct Open {
     pub(crate) change: Option<Change>,
     /// What its acknowledgement has held.
     pub(crate) values: Values,
+    /// What was made for it, and holds if it succeeds.
+    pub(crate) made: Values,
     /// Whether a piece of a streamed answer has come.
     pub(crate) begun: bool,
     /// Its end.
@@ -94,9 +98,10 @@ pub(crate) struct Holder {
 }
 
 impl Ledger {
-    pub(crate) fn new(conn: Conn) -> Self {
+    pub(crate) fn new(conn: Conn, order: Order) -> Self {
         Self {
             conn,
+            unanswered: Unanswered::new(order),
             used: Vec::new(),
             last_id: 0,
             open: Vec::new(),
@@ -133,7 +138,27 @@ impl Ledger {
             // most users have one at a time
             self.open.reserve_exact(1);
         }
+        self.unanswered.begin(open.op);
         self.open.push(open);
+    }
+
+    /// The attempt that an answer is to, also when it is over, if `before` of those in flight have been answered in the same
+    /// breath.
+    pub(crate) fn op_of(&self, whose: &Whose<'_>, before: usize) -> Option<Op> {
+        match whose {
+            Whose::Id(id) => self.op(id),
+            Whose::Oldest | Whose::OldestFenced => self.unanswered.get(before),
+        }
+    }
+
+    /// The service has answered: nothing more comes for this attempt.
+    pub(crate) fn settle(&mut self, op: Op) {
+        self.unanswered.settle(op);
+    }
+
+    /// The attempt was given up.
+    pub(crate) fn give_up(&mut self, op: Op) {
+        self.unanswered.give_up(op);
     }
 
     /// The attempt of a request id, also when it is over.
@@ -211,6 +236,7 @@ impl Open {
             deadline,
             change,
             values: Values::new(),
+            made: Values::new(),
             begun: false,
             answer: None,
             waiting: None,
@@ -413,7 +439,7 @@ mod tests {
 
     #[test]
     fn ids_are_never_used_twice() {
-        let mut ledger = Ledger::new(Conn(3));
+        let mut ledger = Ledger::new(Conn(3), Order::None);
         assert_eq!(ledger.next_id().0, 1);
         ledger.align(1_000);
         assert_eq!(ledger.next_id().0, 1_001);
@@ -423,7 +449,7 @@ mod tests {
 
     #[test]
     fn every_id_that_was_used_names_its_attempt_for_ever_and_no_other_does() {
-        let mut ledger = Ledger::new(Conn(3));
+        let mut ledger = Ledger::new(Conn(3), Order::None);
         let mut ops = Vec::new();
         for phase in 0..4 {
             ledger.align(phase * 1_000);
@@ -445,7 +471,7 @@ mod tests {
 
     #[test]
     fn an_end_is_taken_once() {
-        let mut ledger = Ledger::new(Conn(3));
+        let mut ledger = Ledger::new(Conn(3), Order::None);
         let (_, op) = ledger.next_id();
         ledger.begin(Open::new(op, Action::Post, At(10), At(99), None));
         let cx = Context::from_waker(Waker::noop());

@@ -9,22 +9,38 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use history::{At, Fact, Inbound, Interval, Op, Outcome, Part, Source, Step};
-use tokio::time::Sleep;
+use tokio::time::{MissedTickBehavior, Sleep};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::tap::LIMIT_HIT;
 use super::{Happening, Socket};
-use crate::codec::{Item, Slot, Values};
+use crate::codec::{Item, Slot, Values, Whose};
 use crate::pointer::pick;
-use crate::profile::Action;
+use crate::profile::{Action, Beat};
 use crate::trace::{TracedStep, in_words};
 
 impl Socket {
     /// Reads until the stream ends.
     pub(super) async fn read(self: Rc<Self>) {
         let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
-        let end = poll_fn(|cx| self.poll(cx, alarm.as_mut())).await;
+        let mut beats = self.dialect().heartbeat.as_ref().map(|beat| {
+            let mut beats = tokio::time::interval(beat.every);
+            // the first is due at once
+            beats.reset();
+            beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            (beat, beats)
+        });
+        let end = poll_fn(|cx| {
+            let polled = self.poll(cx, alarm.as_mut());
+            if let (true, Some((beat, beats))) = (polled.is_pending(), &mut beats) {
+                while beats.poll_tick(cx).is_ready() {
+                    self.beat(beat);
+                }
+            }
+            polled
+        })
+        .await;
         let unfinished = self
             .stream
             .borrow()
@@ -36,6 +52,15 @@ impl Socket {
         // so that the end does not abort this very task
         self.reader.borrow_mut().take();
         self.end(end);
+    }
+
+    /// Says that it lives.
+    fn beat(&self, beat: &Beat) {
+        let message = self.codec.borrow().encode(&beat.send, &Values::new());
+        // a heartbeat takes no values
+        if let (Ok(message), true) = (message, self.is_open()) {
+            self.send_wire(message);
+        }
     }
 
     /// Does all there is to do until something happens.
@@ -111,25 +136,34 @@ impl Socket {
     fn take_data(&self, at: At, source: Source, bytes: &[u8]) {
         let mut back = Vec::new();
         let items = self.codec.borrow_mut().decode(bytes, &mut back);
-        let parts = items.iter().map(|item| part(item, self.op_of(item))).collect();
+        let mut before = 0;
+        let parts = items.iter().map(|item| part(item, self.op_of(item, &mut before)));
+        let parts = parts.collect();
         self.record_inbound(at, source, bytes, parts);
         self.trace(|| self.came(bytes, &items));
         self.tell_watches(at, bytes);
         for item in &items {
-            self.act_on(at, item, self.op_of(item));
+            let op = self.op_of(item, &mut 0);
+            self.act_on(at, item, op);
+            if let Some(op) = op.filter(|_| ends(item)) {
+                self.ledger.borrow_mut().settle(op);
+            }
         }
         for message in back {
-            self.send_back(message);
+            self.send_wire(message);
         }
     }
 
     /// A message that came, for people.
     fn came(&self, bytes: &[u8], items: &[Item<'_>]) -> TracedStep {
-        let rule = self.codec.borrow().rule(bytes);
-        let rule = rule.map(|rule| format!("rule {rule}: ")).unwrap_or_default();
-        let taken = items
-            .iter()
-            .map(|item| format!("{rule}{}", in_words(item, self.op_of(item).is_some())));
+        let codec = self.codec.borrow();
+        let rules = codec.taken_by().iter().copied().chain(std::iter::repeat(None));
+        let mut before = 0;
+        let taken = items.iter().zip(rules).map(|(item, rule)| {
+            let rule = rule.map(|rule| format!("rule {rule}: ")).unwrap_or_default();
+            let ours = self.op_of(item, &mut before).is_some();
+            format!("{rule}{}", in_words(item, ours))
+        });
         TracedStep::Came {
             message: String::from_utf8_lossy(bytes).into_owned(),
             taken: taken.collect(),
@@ -147,11 +181,14 @@ impl Socket {
         self.worker.record_at(at, Fact::Inbound(inbound));
     }
 
-    fn op_of(&self, item: &Item<'_>) -> Option<Op> {
-        match item {
-            Item::Reply { request, .. } => self.ledger.borrow().op(request),
-            _ => None,
-        }
+    /// The attempt that an item answers, if `before` of those in flight have been answered by items before it.
+    fn op_of(&self, item: &Item<'_>, before: &mut usize) -> Option<Op> {
+        let Item::Reply { whose, .. } = item else {
+            return None;
+        };
+        let op = self.ledger.borrow().op_of(whose, *before);
+        *before += usize::from(*whose == Whose::Oldest && ends(item));
+        op
     }
 
     fn act_on(&self, at: At, item: &Item<'_>, op: Option<Op>) {
@@ -210,6 +247,11 @@ impl Socket {
             ) => {
                 self.cursor.set(self.cursor.get().max(cursor.unwrap_or_default()));
                 self.greet(at, kind, payload);
+            }
+            (Item::Reply { payload, .. }, None) => {
+                if let Some(kind) = unasked(item) {
+                    self.greet(at, kind, payload);
+                }
             }
             _ => {}
         }
@@ -314,6 +356,16 @@ impl Socket {
     }
 }
 
+/// Whether nothing more comes for a request after this.
+fn ends(item: &Item<'_>) -> bool {
+    match item {
+        Item::Reply { whose, step, .. } => {
+            matches!(step, Step::Done | Step::Error) && *whose != Whose::OldestFenced
+        }
+        _ => false,
+    }
+}
+
 fn gather(payload: &str, holds: &[(Slot, String)]) -> Values {
     let mut values = Values::new();
     for (slot, pointer) in holds {
@@ -324,7 +376,25 @@ fn gather(payload: &str, holds: &[(Slot, String)]) -> Values {
     values
 }
 
+/// The kind of the event that an answer told by its order is where nothing was asked: what a handshake waits for.
+fn unasked(item: &Item<'_>) -> Option<&'static str> {
+    match item {
+        Item::Reply {
+            whose: Whose::Oldest | Whose::OldestFenced,
+            step,
+            ..
+        } => Some(if *step == Step::Error { "error" } else { "reply" }),
+        _ => None,
+    }
+}
+
 fn part<'a>(item: &Item<'a>, op: Option<Op>) -> Part<'a> {
+    if let (None, Some(kind)) = (op, unasked(item)) {
+        return Part::Event {
+            kind: kind.into(),
+            content: false,
+        };
+    }
     match item {
         Item::Reply { step, text, .. } => Part::Reply {
             op,

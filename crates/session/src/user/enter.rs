@@ -90,13 +90,18 @@ impl VirtualUser {
 
     fn keep(&self, socket: &Rc<Socket>, fit: bool) -> Option<Rc<Socket>> {
         if !fit {
-            self.aside.borrow_mut().push(Rc::clone(socket));
+            self.put_aside(socket);
         }
         fit.then(|| Rc::clone(socket))
     }
 
+    /// Keeps a connection that is not in use until all are closed.
+    pub(crate) fn put_aside(&self, socket: &Rc<Socket>) {
+        self.aside.borrow_mut().push(Rc::clone(socket));
+    }
+
     /// The sockets of both sessions, and those that were never of use.
-    pub(super) fn all_sockets(&self) -> Vec<Rc<Socket>> {
+    pub(crate) fn all_sockets(&self) -> Vec<Rc<Socket>> {
         let of_links = [&self.main, &self.second]
             .into_iter()
             .filter_map(Link::any_socket);

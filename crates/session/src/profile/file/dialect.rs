@@ -1,15 +1,15 @@
-//! One way to speak over a WebSocket: framing, handshake, ops.
+//! One way to speak over a WebSocket: handshake, ops, and whatever holds of the connection.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
+use std::time::Duration;
 
-use super::mistake::{Source, listed};
+use super::framing::{self, Grammar};
+use super::mistake::{Source, suggestion};
 use super::placed::Placed;
-use super::shape::{self, Text};
+use super::shape;
 use super::slots::Place;
-use crate::codec::{Condition, Envelope, Framing, Heartbeat, Kind, Meaning, Rule, Rules, Slot};
-use crate::profile::{Action, Dialect, Greeting, HandshakeStep, OpShape};
+use crate::codec::{Envelope, Framing, Order, Slot, Template};
+use crate::profile::{Action, Beat, Dialect, Greeting, HandshakeStep, OpShape};
 
 /// What is known of a user when it connects.
 const OF_CALLER: &[Slot] = &[
@@ -19,6 +19,8 @@ const OF_CALLER: &[Slot] = &[
     Slot::Handle,
     Slot::Password,
 ];
+/// What an op may say of who asks.
+const OF_ASKER: &[Slot] = &[Slot::Me, Slot::MyHandle];
 /// What a greeting may say.
 const GREETED: &[Slot] = &[Slot::User, Slot::Session, Slot::Resume];
 
@@ -42,7 +44,12 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
                 .map(|value| (String::clone(name), value)),
         );
     }
-    let handshake: Vec<_> = shape.handshake.iter().map(|step| step_of(step, source)).collect();
+    let grammar = Grammar::of(&shape.framing);
+    let handshake: Vec<_> = shape
+        .handshake
+        .iter()
+        .map(|step| step_of(step, grammar, source))
+        .collect();
     let preliminaries = handshake
         .iter()
         .flat_map(|step| {
@@ -60,10 +67,15 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
         headers,
         framing: Framing::Chat(Envelope::ByMember),
         handshake,
-        ops: ops(&shape.ops, source),
+        ops: BTreeMap::new(),
+        heartbeat: shape
+            .heartbeat
+            .as_ref()
+            .and_then(|beat| beating(beat, grammar, source)),
+        denies_by_closing: shape.denies_by_closing,
     };
     let admits_by_handshake = dialect.admits_by_handshake();
-    dialect.framing = framing(
+    dialect.framing = framing::framing(
         &shape.framing,
         source,
         if admits_by_handshake {
@@ -72,15 +84,34 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
             Vec::new()
         },
     );
+    dialect.ops = ops(&shape.ops, (grammar, dialect.framing.order()), source);
     Some(dialect)
 }
 
-fn step_of(shape: &shape::Handshake, source: &mut Source<'_>) -> HandshakeStep {
+/// The shortest time between two heartbeats of a client, in milliseconds.
+const HEARTBEAT_MS_MIN: u64 = 100;
+
+fn beating(shape: &shape::Beating, grammar: Grammar, source: &mut Source<'_>) -> Option<Beat> {
+    let nothing = Place { has: &[], needs: &[] };
+    if *shape.every_ms < HEARTBEAT_MS_MIN {
+        let what = format!("is {}, at least {HEARTBEAT_MS_MIN}", *shape.every_ms);
+        source.wrong(shape.every_ms.span(), what);
+    }
+    Some(Beat {
+        send: source.frame(&shape.send, nothing, grammar)?,
+        every: Duration::from_millis(*shape.every_ms),
+    })
+}
+
+fn step_of(shape: &shape::Handshake, grammar: Grammar, source: &mut Source<'_>) -> HandshakeStep {
     let of_caller = Place {
         has: OF_CALLER,
         needs: &[],
     };
-    let send = shape.send.as_ref().and_then(|send| source.json(send, of_caller));
+    let send = shape
+        .send
+        .as_ref()
+        .and_then(|send| source.frame(send, of_caller, grammar));
     let expect = shape.expect.as_ref().map(|kind| Greeting {
         kind: String::clone(kind),
         holds: source.holds(&shape.answer, (GREETED, 0), kind.span()),
@@ -98,10 +129,14 @@ fn step_of(shape: &shape::Handshake, source: &mut Source<'_>) -> HandshakeStep {
     }
 }
 
-fn ops(shape: &Placed<super::ops::Ops>, source: &mut Source<'_>) -> BTreeMap<Action, OpShape> {
+fn ops(
+    shape: &Placed<super::ops::Ops>,
+    how: (Grammar, Order),
+    source: &mut Source<'_>,
+) -> BTreeMap<Action, OpShape> {
     let mut ops = BTreeMap::new();
     for (action, op) in shape.given() {
-        ops.extend(op_of(action, op, source).map(|op| (action, op)));
+        ops.extend(op_of(action, op, how, source).map(|op| (action, op)));
     }
     if shape.post.is_none() {
         let why = "without it no user has anything that could leak";
@@ -127,17 +162,34 @@ fn ops(shape: &Placed<super::ops::Ops>, source: &mut Source<'_>) -> BTreeMap<Act
     ops
 }
 
-fn op_of(action: Action, shape: &Placed<shape::Op>, source: &mut Source<'_>) -> Option<OpShape> {
+fn op_of(
+    action: Action,
+    shape: &Placed<shape::Op>,
+    (grammar, order): (Grammar, Order),
+    source: &mut Source<'_>,
+) -> Option<OpShape> {
     let (takes, needed) = action.takes();
-    let has: Vec<Slot> = [Slot::Id].iter().chain(takes).copied().collect();
-    // what is listened to may be all that is its owner's
-    let by_owner = action == Action::SubscribeThread && shape.frame.contains("${owner");
+    let has: Vec<Slot> = [Slot::Id].iter().chain(takes).chain(OF_ASKER).copied().collect();
+    let (gives, needs_given) = action.gives();
+    let makes = makes(&shape.make, gives, &has, source);
+    let made: Vec<Slot> = makes.iter().map(|(slot, _)| *slot).collect();
+    let has: Vec<Slot> = has.into_iter().chain(made.iter().copied()).collect();
     let place = Place {
-        needs: if by_owner { &has[..1] } else { &has[..=needed] },
         has: &has,
+        needs: &[],
     };
-    let frame = source.json(&shape.frame, place);
-    let holds = source.holds(&shape.answer, action.gives(), shape.frame.span());
+    let frame = source.frame(&shape.frame, place, grammar);
+    let then: Vec<_> = shape
+        .then
+        .iter()
+        .map(|then| source.frame(then, place, grammar))
+        .collect();
+    // what is made here need not stand in the answer
+    let needs_given = match gives.iter().any(|slot| made.contains(slot)) {
+        true => 0,
+        false => needs_given,
+    };
+    let holds = source.holds(&shape.answer, (gives, needs_given), shape.frame.span());
     let posts = matches!(action, Action::Post | Action::PostHastily);
     if let (Some(_), false) = (shape.derives, posts) {
         source.wrong(shape.span(), "`derives` is for `post` and `post-hastily` alone");
@@ -145,128 +197,48 @@ fn op_of(action: Action, shape: &Placed<shape::Op>, source: &mut Source<'_>) -> 
     if let (Some(_), false) = (shape.stores, posts || action == Action::PostRoom) {
         source.wrong(shape.span(), "`stores` is for the ops that post alone");
     }
-    Some(OpShape {
+    let op = OpShape {
         frame: frame?,
+        then: then.into_iter().collect::<Option<_>>()?,
+        makes,
         holds,
         stores: shape.stores.unwrap_or(posts || action == Action::PostRoom),
         derives: shape.derives.unwrap_or(posts),
-    })
-}
-
-fn framing(shape: &shape::Framing, source: &mut Source<'_>, preliminaries: Vec<String>) -> Framing {
-    match shape {
-        shape::Framing::Chat(chat) => Framing::Chat(match chat.envelope {
-            shape::Envelope::ByMember => Envelope::ByMember,
-            shape::Envelope::ByType => Envelope::ByType,
-        }),
-        shape::Framing::Json(json) => Framing::Json(Arc::new(rules(json, source, preliminaries))),
-    }
-}
-
-fn rules(shape: &shape::Json, source: &mut Source<'_>, preliminaries: Vec<String>) -> Rules {
-    let mut rules: Vec<Rule> = Vec::new();
-    for rule in shape.rules.iter() {
-        rules.extend(rule_of(rule, source));
-    }
-    if !rules
-        .iter()
-        .any(|rule| matches!(rule.meaning, Meaning::Reply { .. }))
-    {
-        source.wrong(
-            shape.rules.span(),
-            "no rule says what a `reply` is, so that nothing would ever be answered",
-        );
-    }
-    let heartbeat = |heartbeat: &shape::Heartbeat| Heartbeat {
-        message: heartbeat.message.clone(),
-        answer: heartbeat.answer.clone(),
     };
-    Rules {
-        rules,
-        heartbeats: shape.heartbeats.iter().map(heartbeat).collect(),
-        preliminaries,
-    }
-}
-
-fn rule_of(shape: &Placed<shape::Rule>, source: &mut Source<'_>) -> Option<Rule> {
-    let when = shape
-        .when
-        .iter()
-        .map(|(pointer, condition)| {
-            let condition = match condition {
-                shape::Condition::There(true) => Condition::Present,
-                shape::Condition::There(false) => Condition::Absent,
-                shape::Condition::Number(number) => Condition::Is(number.to_string()),
-                shape::Condition::Text(text) => Condition::Is(text.clone()),
-            };
-            (source.pointer(pointer), condition)
-        })
-        .collect();
-    let mut meanings = meanings(shape, source);
-    match (meanings.pop(), meanings.pop()) {
-        (Some(meaning), None) => Some(Rule { when, meaning }),
-        _ => {
-            let kinds = listed(["reply", "ack", "piece", "error", "event", "heartbeat"]);
-            source.wrong(shape.span(), format!("a rule has exactly one of {kinds}"));
-            None
-        }
-    }
-}
-
-fn meanings(shape: &Placed<shape::Rule>, source: &mut Source<'_>) -> Vec<Meaning> {
-    let shape::Rule {
-        reply,
-        ack,
-        piece,
-        error,
-        event,
-        heartbeat,
-        ..
-    } = &**shape;
-    let mut meanings = Vec::new();
-    meanings.extend(reply.as_ref().map(|reply| Meaning::Reply {
-        id: source.pointer(&reply.id),
-        content: pointer_or_all(reply.content.as_ref(), source),
-    }));
-    meanings.extend(ack.as_ref().map(|ack| Meaning::Ack {
-        id: source.pointer(&ack.id),
-        content: pointer_or_all(ack.content.as_ref(), source),
-    }));
-    meanings.extend(piece.as_ref().map(|piece| Meaning::Piece {
-        id: source.pointer(&piece.id),
-        text: source.pointer(&piece.text),
-    }));
-    meanings.extend(error.as_ref().map(|error| Meaning::Error {
-        id: source.pointer(&error.id),
-        code: source.pointer(&error.code),
-    }));
-    meanings.extend(
-        event
-            .as_ref()
-            .and_then(|event| event_of(event, shape.span(), source)),
-    );
-    meanings.extend(heartbeat.as_ref().map(|heartbeat| Meaning::Heartbeat {
-        answer: heartbeat.answer.clone(),
-    }));
-    meanings
-}
-
-fn event_of(shape: &shape::Event, at: Range<usize>, source: &mut Source<'_>) -> Option<Meaning> {
-    let kind = match (&shape.named, &shape.kind) {
-        (Some(name), None) => Kind::Named(String::clone(name)),
-        (None, Some(pointer)) => Kind::At(source.pointer(pointer)),
-        _ => {
-            source.wrong(at, "an event has either `named` or `kind`");
+    // what is listened to may be all that is its owner's; what is made here needs no title
+    let by_owner = action == Action::SubscribeThread && op.takes(Slot::Owner);
+    let of_action = match by_owner || !made.is_empty() {
+        true => 0,
+        false => needed,
+    };
+    let by_id = usize::from(order == Order::Strict);
+    for slot in &has[by_id..=of_action] {
+        if !op.takes(*slot) {
+            let what = format!("lacks the placeholder `${{{}}}`", slot.name());
+            source.wrong(shape.frame.span(), what);
             return None;
         }
-    };
-    Some(Meaning::Event {
-        kind,
-        content: pointer_or_all(shape.content.as_ref(), source),
-        cursor: shape.cursor.as_ref().map(|cursor| source.pointer(cursor)),
-    })
+    }
+    Some(op)
 }
 
-fn pointer_or_all(pointer: Option<&Text>, source: &mut Source<'_>) -> String {
-    pointer.map(|pointer| source.pointer(pointer)).unwrap_or_default()
+/// What an op makes, rather than finds in its answer.
+fn makes(
+    shape: &shape::Holds,
+    gives: &[Slot],
+    has: &[Slot],
+    source: &mut Source<'_>,
+) -> Vec<(Slot, Template)> {
+    let mut makes = Vec::new();
+    for (name, text) in shape {
+        let template = source.template(text, Place { has, needs: &[] });
+        match Slot::named(name).filter(|slot| gives.contains(slot)) {
+            Some(slot) => makes.extend(template.map(|template| (slot, template))),
+            None => {
+                let near = suggestion(name, gives.iter().map(|slot| slot.name()));
+                source.wrong(name.span(), format!("`{}` is not made here{near}", **name));
+            }
+        }
+    }
+    makes
 }

@@ -1,6 +1,8 @@
 //! What stands in a profile's TOML: the types that it is read into, and that its JSON Schema is made of. Every comment here is
 //! what an editor shows.
 
+mod framing;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -8,6 +10,7 @@ use serde::Deserialize;
 
 use super::ops::Ops;
 use super::placed::Placed;
+pub(super) use framing::*;
 
 /// Text that may be wrong in itself, so that it has to be known where it stands.
 pub(super) type Text = Placed<String>;
@@ -238,140 +241,22 @@ pub(super) struct Dialect {
     pub(super) handshake: Vec<Handshake>,
     /// What users ask for.
     pub(super) ops: Placed<Ops>,
-}
-
-/// How messages are framed.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) enum Framing {
-    /// The reference service's JSON, which is read fastest.
-    Chat(Chat),
-    /// JSON, one text a message, told apart by rules.
-    Json(Json),
-}
-
-/// The reference service's JSON.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Chat {
-    /// How its objects are shaped.
-    pub(super) envelope: Envelope,
-}
-
-/// How the objects are shaped.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Envelope {
-    /// The member that is there says what it is: `ok`, `err`, `ack`, `delta`, `done` beside `re`; `ev` for events.
-    ByMember,
-    /// The member `type` says what it is: `result`, `error`, `ack`, `delta`, `done`, `event`; requests have an `id`.
-    ByType,
-}
-
-/// JSON told apart by rules.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Json {
-    /// In order; the first that fits says what a message is. A message that none fits leaves verdicts unknown.
-    pub(super) rules: Placed<Vec<Placed<Rule>>>,
-    /// Whole messages that are proof of life and nothing else, whether they are JSON or not.
+    /// What the client sends by itself now and then.
+    pub(super) heartbeat: Option<Beating>,
+    /// Whether the service closes the connection on whoever asks for what it denies [default: false]. Then a close is a refusal of the
+    /// oldest request in flight, and what must be denied is tried over connections of its own.
     #[serde(default)]
-    pub(super) heartbeats: Vec<Heartbeat>,
+    pub(super) denies_by_closing: bool,
 }
 
-/// A message that is proof of life.
+/// What the client sends by itself.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Heartbeat {
-    /// The message as it comes; may be empty.
-    pub(super) message: String,
-    /// What has to be sent back, if anything.
-    pub(super) answer: Option<String>,
-}
-
-/// One kind of message: when a message is of this kind, and, by exactly one of the others, what that kind is.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Rule {
-    /// From JSON pointers to what must be there: a text or a number, `true` for anything but null, `false` for nothing or null.
-    #[serde(default)]
-    pub(super) when: BTreeMap<Text, Condition>,
-    /// The last of an answer: success.
-    pub(super) reply: Option<Answer>,
-    /// What was asked is stored, more of the answer comes.
-    pub(super) ack: Option<Answer>,
-    /// A piece of a streamed answer.
-    pub(super) piece: Option<Piece>,
-    /// The last of an answer: an error. One that names no request is an error of its own.
-    pub(super) error: Option<Failure>,
-    /// Something nobody asked for.
-    pub(super) event: Option<Event>,
-    /// Proof of life.
-    pub(super) heartbeat: Option<Beat>,
-}
-
-/// What must stand at a pointer.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(super) enum Condition {
-    /// Something (true), nothing (false).
-    There(bool),
-    /// This number.
-    Number(i64),
-    /// This text.
-    Text(String),
-}
-
-/// Where the parts of an answer stand, as JSON pointers into the message.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Answer {
-    /// The id of the request that it answers.
-    pub(super) id: Text,
-    /// What the pointers of an op's `answer` begin at [default: the whole message].
-    pub(super) content: Option<Text>,
-}
-
-/// Where the parts of a piece stand.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Piece {
-    /// The id of the request that it answers.
-    pub(super) id: Text,
-    /// Its text.
-    pub(super) text: Text,
-}
-
-/// Where the parts of an error stand.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Failure {
-    /// The id of the request that it answers.
-    pub(super) id: Text,
-    /// Its code or message.
-    pub(super) code: Text,
-}
-
-/// Where the parts of an event stand.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Event {
-    /// Its kind, if all of these are of one; either this or `kind`.
-    pub(super) named: Option<Text>,
-    /// Where its kind stands.
-    pub(super) kind: Option<Text>,
-    /// Where its content stands [default: the whole message].
-    pub(super) content: Option<Text>,
-    /// Where its position stands in what a resume can replay: a number that grows.
-    pub(super) cursor: Option<Text>,
-}
-
-/// What is done about proof of life.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Beat {
-    /// What has to be sent back, if anything.
-    pub(super) answer: Option<String>,
+pub(super) struct Beating {
+    /// The message, without placeholders.
+    pub(super) send: Text,
+    /// How often, in milliseconds.
+    pub(super) every_ms: Placed<u64>,
 }
 
 /// A step of the handshake: something is sent, something is waited for, or both.
@@ -393,8 +278,16 @@ pub(super) struct Handshake {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Op {
-    /// The request, with placeholders. `${id}` is the request id and has to be in it; what else there is, the op says.
+    /// The request, with placeholders. `${id}` is the request id and has to be in it, unless answers come in order; what else
+    /// there is, the op says; `${me}` and `${my-handle}` are the user who asks.
     pub(super) frame: Text,
+    /// Messages that go right after it: a fence, whose answer ends the op.
+    #[serde(default)]
+    pub(super) then: Vec<Text>,
+    /// What is made here rather than found in the answer: `{ thread = "notes.${my-handle}.${id}" }`. Values stand in it as they are,
+    /// and the frame may say it.
+    #[serde(default)]
+    pub(super) make: Holds,
     /// What stands where in the answer's content.
     #[serde(default)]
     pub(super) answer: Holds,

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::codec::{Slot, Template, TemplateError, Values};
+use crate::codec::{Slot, Template, TemplateError, Values, is_frame, is_packet};
 
+use super::framing::Grammar;
 use super::mistake::{Source, listed, suggestion};
 use super::shape::{Holds, Text};
 
@@ -32,8 +33,9 @@ impl Source<'_> {
                 return None;
             }
             Err(TemplateError::UnknownForm { slot, form, .. }) => {
-                let what =
-                    format!("unknown form `{form}` of `${{{slot}}}`, there is `${{{slot}:bare}}` alone");
+                let what = format!(
+                    "unknown form `{form}` of `${{{slot}}}`, there are `${{{slot}:bare}}` and `${{{slot}:bytes}}`"
+                );
                 self.wrong(text.span(), what);
                 return None;
             }
@@ -63,20 +65,40 @@ impl Source<'_> {
 
     /// A template that becomes JSON.
     pub(super) fn json(&mut self, text: &Text, place: Place<'_>) -> Option<Template> {
+        self.frame(text, place, Grammar::Json)
+    }
+
+    /// A template that becomes a frame of this grammar.
+    pub(super) fn frame(&mut self, text: &Text, place: Place<'_>, grammar: Grammar) -> Option<Template> {
         let template = self.template(text, place)?;
         let filled = template
             .slots()
             .fold(Values::new(), |values, slot| values.with(slot, "1"));
         let json = template.json(&filled).unwrap_or_default();
-        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&json) {
-            let hint = "a placeholder brings its own quotes, `${id:bare}` does not";
-            self.wrong(
-                text.span(),
-                format!("is no JSON with its values put in: {error}; {hint}"),
-            );
-            return None;
+        let hint = "a placeholder brings its own quotes, `${id:bare}` does not";
+        let wrong = match grammar {
+            Grammar::Json => serde_json::from_str::<serde::de::IgnoredAny>(&json)
+                .err()
+                .map(|error| format!("is no JSON with its values put in: {error}; {hint}")),
+            Grammar::Packet => (!is_packet(&json)).then(|| {
+                let digits = "the digits `4` and the packet's type, a namespace and a comma, an id, JSON";
+                format!("is no packet of Socket.IO with its values put in: {digits}; {hint}")
+            }),
+            Grammar::Stomp => {
+                let frame = template.written(&filled, String::push_str).unwrap_or_default();
+                let what =
+                    "is no STOMP frame: a command, a header `name:value` a line, an empty line, the body";
+                (!is_frame(&frame)).then(|| what.to_owned())
+            }
+            Grammar::Text => None,
+        };
+        match wrong {
+            Some(wrong) => {
+                self.wrong(text.span(), wrong);
+                None
+            }
+            None => Some(template),
         }
-        Some(template)
     }
 
     /// A JSON pointer.

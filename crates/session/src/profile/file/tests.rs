@@ -266,23 +266,110 @@ fn the_documented_handshake_is_one() {
     let dialect = &target.profile.dialects[0];
     assert!(dialect.admits_by_handshake());
     let decode = |message: &str| {
-        let mut back = Vec::new();
-        let items = dialect
-            .framing
-            .codec()
-            .decode(message.as_bytes(), &mut back)
-            .len();
-        (
-            items,
-            back.len(),
-            dialect.framing.codec().rule(message.as_bytes()),
-        )
+        let (mut codec, mut back) = (dialect.framing.codec(), Vec::new());
+        let items = codec.decode(message.as_bytes(), &mut back).len();
+        let [rule] = *codec.taken_by() else {
+            panic!("one item")
+        };
+        (items, back.len(), rule)
     };
     assert_eq!(decode(r#"{"type":"ping"}"#), (1, 1, Some(1)));
     assert_eq!(decode(r#"{"type":"auth","status":"ok"}"#), (1, 0, Some(2)));
     assert_eq!(decode(r#"{"type":"auth","status":"error"}"#), (1, 0, Some(3)));
     assert_eq!(decode(r#"{"rid":7,"data":{}}"#), (1, 0, Some(6)));
     assert_eq!(decode(""), (1, 1, None));
+}
+
+/// What is wrong with a profile whose one dialect is `dialect`, but for what is not said of the rest of the service.
+fn wrong_in(dialect: &str) -> Vec<String> {
+    let (before, _) = NOTES.split_once("[[dialect]]").unwrap();
+    let Err(ProfileError::Mistaken(mistakes)) = parse(&format!("{before}{dialect}")) else {
+        return Vec::new();
+    };
+    let elsewhere = ["there has to be a `post`", "needs a `create-thread`"];
+    let told = mistakes
+        .iter()
+        .filter(|mistake| mistake.line.is_some())
+        .map(|mistake| format!("{}: {}", mistake.key, mistake.message));
+    told.filter(|what| !elsewhere.iter().any(|other| what.contains(other)))
+        .collect()
+}
+
+#[test]
+fn every_documented_framing_is_one() {
+    let (_, framings) = DOCS.split_once("### Framing\n").unwrap();
+    let blocks = framings.split("```toml\n").skip(1);
+    let blocks: Vec<_> = blocks.filter_map(|block| block.split("```").next()).collect();
+    let known = [
+        "json",
+        "graphql-transport-ws",
+        "wamp",
+        "socket-io",
+        "stomp",
+        "text",
+    ];
+    assert_eq!(blocks.len(), known.len());
+    for (block, known) in blocks.into_iter().zip(known) {
+        assert!(block.contains(known), "{known}: {block}");
+        let dialect = match block.contains("[dialect.ops") {
+            true => block.to_owned(),
+            false => format!("{block}\n[dialect.ops]\n"),
+        };
+        assert_eq!(wrong_in(&dialect), Vec::<String>::new(), "{known}");
+    }
+}
+
+const SPOKEN: &str = "[[dialect]]\npath = '/'\n";
+
+#[test]
+fn mistakes_in_framings() {
+    let post = |framing: &str, post: &str| format!("{SPOKEN}{framing}\n[dialect.ops]\npost = {{ {post} }}\n");
+    let io = "framing = { socket-io = { rules = [{ reply = { id = '/id' } }] } }";
+    let stomp = "framing = { stomp = { rules = [{ reply = { id = '/headers/receipt-id' } }] } }";
+    let text = |more: &str, rules: &str| {
+        format!("framing = {{ text = {{ {more}rules = [{rules}, {{ reply = {{ oldest = true }} }}] }} }}")
+    };
+    let told = [
+        post(io, r#"frame = '["add",${id},${body}]'"#),
+        post(io, r#"frame = '42["add",${body}]'"#),
+        post(stomp, r#"frame = "SEND\nto:x\nreceipt:${id}${body}""#),
+        post(
+            &text("patterns = ['(']\n, ", "{ heartbeat = {} }").replace('\n', ""),
+            "frame = '${body}'",
+        ),
+        post(
+            &text(r"patterns = ['^(?<length>\d+)$'], ", "{ heartbeat = {} }"),
+            "frame = '${body}'",
+        ),
+        post(&text("ends = '', ", "{ heartbeat = {} }"), "frame = '${body}'"),
+        post(&text("", "{ error = { code = '/text' } }"), "frame = '${body}'"),
+        post(
+            &text("", "{ ack = { prefix = 's', oldest = true } }"),
+            "frame = '${body}'",
+        ),
+        post(
+            &text("", "{ when = { '/text' = { begin = 's' } }, heartbeat = {} }"),
+            "frame = '${body}'",
+        ),
+        post(&text("", "{ heartbeat = {} }"), "frame = 'no body'"),
+        post(
+            &text("", "{ heartbeat = {} }"),
+            "frame = '${body}', make = { thread = '${my-handle}' }",
+        ),
+        post(
+            &text("", "{ heartbeat = {} }"),
+            "frame = '${body}', then = ['${my-handel}']",
+        ),
+        post(
+            &format!(
+                "heartbeat = {{ send = '${{id}}', every-ms = 1 }}\n{}",
+                text("", "{ heartbeat = {} }")
+            ),
+            "frame = '${body}'",
+        ),
+    ];
+    let told = told.map(|dialect| wrong_in(&dialect).join("\n"));
+    insta::assert_snapshot!(told.join("\n\n"));
 }
 
 proptest! {
