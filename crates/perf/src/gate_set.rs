@@ -18,7 +18,7 @@ const FLOORS: [(Metric, Comparison, f64, Option<crate::gate::Unit>); 9] = {
         (Metric::Latency(Mean), Comparison::Less, 5.0, Some(Seconds)),
         (Metric::Throughput, Comparison::Greater, 2.0, Some(PerSecond)),
         (Metric::Fairness, Comparison::Greater, 0.7, None),
-        (Metric::RoundSpread, Comparison::Less, 50.0, Some(Percent)),
+        (Metric::RoundSpread, Comparison::Less, 75.0, Some(Percent)),
         (Metric::UsersWithoutSuccess, Comparison::Equal, 0.0, None),
         (Metric::DbSuccess, Comparison::AtLeast, 80.0, Some(Percent)),
         (Metric::Total, Comparison::Less, 30.0, Some(Seconds)),

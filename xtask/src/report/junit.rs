@@ -165,7 +165,7 @@ mod tests {
                 <testcase name="fairness &gt; 0.7" classname="gates">
                     <system-out>0.984</system-out>
                 </testcase>
-                <testcase name="round_spread &lt; 50%" classname="gates">
+                <testcase name="round_spread &lt; 75%" classname="gates">
                     <system-out>1.90%</system-out>
                 </testcase>
                 <testcase name="users_without_success == 0" classname="gates">

@@ -29,7 +29,9 @@ impl VirtualUser {
     /// Takes all places that it can get, cancels some of what it asked for, asks for more in vain, and posts on. What is not
     /// cancelled may not end as cancelled.
     pub(super) async fn exhaust(&self) {
-        let (Some(socket), Some(thread)) = (self.main.socket(), self.long_thread()) else {
+        let (Some(socket), Some(thread), Some(short)) =
+            (self.main.socket(), self.long_thread(), self.first_thread())
+        else {
             return;
         };
         if self.person.user.0 >= USERS {
@@ -54,15 +56,15 @@ impl VirtualUser {
             let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
             socket.call(request).await;
         }
-        if !self.post_hastily(&socket, &thread).await {
+        if !self.post_hastily(&socket, &short).await {
             return;
         }
-        self.post_on(&socket).await;
+        self.post_on(&socket, &short).await;
         join_all(patient.into_iter().map(Attempt::end)).await;
         for answer in join_all(others.into_iter().map(Attempt::end)).await {
             self.see_uncancelled(&socket, &answer);
         }
-        self.post_on(&socket).await;
+        self.post_on(&socket, &short).await;
     }
 
     /// Posts in haste until some are refused for want of a place; whether all were answered.
@@ -81,10 +83,9 @@ impl VirtualUser {
         true
     }
 
-    async fn post_on(&self, socket: &Rc<Socket>) {
-        let Some(thread) = self.first_thread() else { return };
+    async fn post_on(&self, socket: &Rc<Socket>, thread: &str) {
         let posts: Vec<_> = (0..AFTER)
-            .map_while(|_| self.begin_post(socket, &thread))
+            .map_while(|_| self.begin_post(socket, thread))
             .collect();
         join_all(posts.into_iter().map(Attempt::end)).await;
     }
