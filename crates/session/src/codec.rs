@@ -165,7 +165,19 @@ impl Wire {
     }
 }
 
-impl Item<'_> {
+impl<'a> Item<'a> {
+    /// An answer that is nobody's becomes an event of this kind, which says nothing of what a session may see.
+    pub(crate) fn disown(&mut self, kind: &'a str) {
+        if let Self::Reply { payload, .. } = self {
+            *self = Self::Event {
+                kind: kind.into(),
+                cursor: None,
+                content: false,
+                payload: std::mem::take(payload),
+            };
+        }
+    }
+
     /// The same, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Item<'static> {

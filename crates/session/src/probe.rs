@@ -213,9 +213,16 @@ impl VirtualUser {
 
     /// As [`Self::ask`], for something that, if it was accepted all the same, shows in a push that holds `needle`.
     async fn ask_and_await(&self, socket: &Rc<Socket>, ask: Ask, needle: &str) {
-        let Some(tried) = self.asked(socket, ask).await else {
+        let shape = socket.dialect().ops.get(&ask.attack.action);
+        let fenced = shape.is_some_and(|shape| !shape.then.is_empty());
+        let Some(mut tried) = self.asked(socket, ask).await else {
             return;
         };
+        // that the fence was answered does not say that what it fences was not denied
+        if fenced && tried.result == ProbeResult::Accepted {
+            tried.result = ProbeResult::Silent;
+            tried.detail = "its fence was answered".to_owned();
+        }
         // over which connection it was asked, the attempt says
         let mut asked = self.all_sockets().into_iter();
         let asked = asked.rfind(|other| Some(other.holder().conn) == tried.conn);
@@ -274,6 +281,11 @@ impl VirtualUser {
         else {
             return false;
         };
+        // the controls listened over connections of their own
+        if socket.dialect().denies_by_closing && socket.dialect().can(Action::SubscribeThread) {
+            let listen = self.on_thread(Action::SubscribeThread, &thread, self.person.user);
+            socket.call(listen).await;
+        }
         let push = socket.watch(nonce.long());
         let request = Request::new(Action::Post)
             .with(Slot::Thread, thread)

@@ -66,7 +66,7 @@ impl Socket {
         let deadline = after(at, wait);
         let mut open = Open::new(op, request.action, at, deadline, request.change);
         open.made = made;
-        self.ledger.borrow_mut().begin(open);
+        self.ledger.borrow_mut().begin(open, !shape.then.is_empty());
         self.set_alarm(deadline);
         let socket = Rc::clone(self);
         Ok((Attempt { socket, op, wait }, frame, then))

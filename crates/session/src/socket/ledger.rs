@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::task::{Context, Poll, Waker};
 
 use history::{
-    At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Tenant, ThreadIssued, User,
+    At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Step, Tenant, ThreadIssued,
+    User,
 };
 
-use super::unanswered::Unanswered;
-use crate::codec::{Order, Slot, Values, Whose};
+use super::unanswered::{Taken, Unanswered};
+use crate::codec::{Item, Order, Slot, Values, Whose};
 use crate::profile::Action;
 
 /// All attempts of one connection.
@@ -133,27 +134,41 @@ impl Ledger {
         (id, Op::of(self.conn, id))
     }
 
-    pub(crate) fn begin(&mut self, open: Open) {
+    pub(crate) fn begin(&mut self, open: Open, fenced: bool) {
         if self.open.capacity() == 0 {
             // most users have one at a time
             self.open.reserve_exact(1);
         }
-        self.unanswered.begin(open.op);
+        self.unanswered.begin(open.op, fenced);
         self.open.push(open);
     }
 
-    /// The attempt that an answer is to, also when it is over, if `before` of those in flight have been answered in the same
-    /// breath.
-    pub(crate) fn op_of(&self, whose: &Whose<'_>, before: usize) -> Option<Op> {
-        match whose {
-            Whose::Id(id) => self.op(id),
-            Whose::Oldest | Whose::OldestFenced => self.unanswered.get(before),
+    /// Says of answers that are told by order whose they are, and takes out those that are none any more: what comes for a
+    /// request that has its answer, and what was never asked for, which a handshake may wait for.
+    pub(crate) fn resolve(&mut self, items: &mut [Item<'_>]) {
+        if self.unanswered.is_idle() {
+            return;
         }
-    }
-
-    /// The service has answered: nothing more comes for this attempt.
-    pub(crate) fn settle(&mut self, op: Op) {
-        self.unanswered.settle(op);
+        for item in items {
+            let Item::Reply { whose, step, .. } = item else {
+                continue;
+            };
+            let last = matches!(step, Step::Done | Step::Error);
+            let taken = match whose {
+                Whose::Id(id) => match self.op(id) {
+                    Some(op) => self.unanswered.by_id(op, last),
+                    None => continue,
+                },
+                Whose::Oldest => self.unanswered.by_order(last, false),
+                Whose::OldestFenced => self.unanswered.by_order(last, true),
+            };
+            let error = *step == Step::Error;
+            match taken {
+                Taken::Answer(op) => *whose = Whose::Id(op.number().to_string().into()),
+                Taken::Echo if !error => *item = Item::Heartbeat,
+                Taken::Echo | Taken::Nobodys => item.disown(if error { "error" } else { "reply" }),
+            }
+        }
     }
 
     /// The attempt was given up.
@@ -473,7 +488,7 @@ mod tests {
     fn an_end_is_taken_once() {
         let mut ledger = Ledger::new(Conn(3), Order::None);
         let (_, op) = ledger.next_id();
-        ledger.begin(Open::new(op, Action::Post, At(10), At(99), None));
+        ledger.begin(Open::new(op, Action::Post, At(10), At(99), None), false);
         let cx = Context::from_waker(Waker::noop());
         assert!(ledger.poll_answer(op, &cx).is_pending());
         assert_eq!(

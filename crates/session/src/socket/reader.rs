@@ -135,19 +135,14 @@ impl Socket {
 
     fn take_data(&self, at: At, source: Source, bytes: &[u8]) {
         let mut back = Vec::new();
-        let items = self.codec.borrow_mut().decode(bytes, &mut back);
-        let mut before = 0;
-        let parts = items.iter().map(|item| part(item, self.op_of(item, &mut before)));
-        let parts = parts.collect();
+        let mut items = self.codec.borrow_mut().decode(bytes, &mut back);
+        self.ledger.borrow_mut().resolve(&mut items);
+        let parts = items.iter().map(|item| part(item, self.op_of(item))).collect();
         self.record_inbound(at, source, bytes, parts);
         self.trace(|| self.came(bytes, &items));
         self.tell_watches(at, bytes);
         for item in &items {
-            let op = self.op_of(item, &mut 0);
-            self.act_on(at, item, op);
-            if let Some(op) = op.filter(|_| ends(item)) {
-                self.ledger.borrow_mut().settle(op);
-            }
+            self.act_on(at, item, self.op_of(item));
         }
         for message in back {
             self.send_wire(message);
@@ -158,10 +153,9 @@ impl Socket {
     fn came(&self, bytes: &[u8], items: &[Item<'_>]) -> TracedStep {
         let codec = self.codec.borrow();
         let rules = codec.taken_by().iter().copied().chain(std::iter::repeat(None));
-        let mut before = 0;
         let taken = items.iter().zip(rules).map(|(item, rule)| {
             let rule = rule.map(|rule| format!("rule {rule}: ")).unwrap_or_default();
-            let ours = self.op_of(item, &mut before).is_some();
+            let ours = self.op_of(item).is_some();
             format!("{rule}{}", in_words(item, ours))
         });
         TracedStep::Came {
@@ -181,14 +175,13 @@ impl Socket {
         self.worker.record_at(at, Fact::Inbound(inbound));
     }
 
-    /// The attempt that an item answers, if `before` of those in flight have been answered by items before it.
-    fn op_of(&self, item: &Item<'_>, before: &mut usize) -> Option<Op> {
-        let Item::Reply { whose, .. } = item else {
-            return None;
-        };
-        let op = self.ledger.borrow().op_of(whose, *before);
-        *before += usize::from(*whose == Whose::Oldest && ends(item));
-        op
+    fn op_of(&self, item: &Item<'_>) -> Option<Op> {
+        match item {
+            Item::Reply {
+                whose: Whose::Id(id), ..
+            } => self.ledger.borrow().op(id),
+            _ => None,
+        }
     }
 
     fn act_on(&self, at: At, item: &Item<'_>, op: Option<Op>) {
@@ -247,11 +240,6 @@ impl Socket {
             ) => {
                 self.cursor.set(self.cursor.get().max(cursor.unwrap_or_default()));
                 self.greet(at, kind, payload);
-            }
-            (Item::Reply { payload, .. }, None) => {
-                if let Some(kind) = unasked(item) {
-                    self.greet(at, kind, payload);
-                }
             }
             _ => {}
         }
@@ -356,16 +344,6 @@ impl Socket {
     }
 }
 
-/// Whether nothing more comes for a request after this.
-fn ends(item: &Item<'_>) -> bool {
-    match item {
-        Item::Reply { whose, step, .. } => {
-            matches!(step, Step::Done | Step::Error) && *whose != Whose::OldestFenced
-        }
-        _ => false,
-    }
-}
-
 fn gather(payload: &str, holds: &[(Slot, String)]) -> Values {
     let mut values = Values::new();
     for (slot, pointer) in holds {
@@ -376,25 +354,7 @@ fn gather(payload: &str, holds: &[(Slot, String)]) -> Values {
     values
 }
 
-/// The kind of the event that an answer told by its order is where nothing was asked: what a handshake waits for.
-fn unasked(item: &Item<'_>) -> Option<&'static str> {
-    match item {
-        Item::Reply {
-            whose: Whose::Oldest | Whose::OldestFenced,
-            step,
-            ..
-        } => Some(if *step == Step::Error { "error" } else { "reply" }),
-        _ => None,
-    }
-}
-
 fn part<'a>(item: &Item<'a>, op: Option<Op>) -> Part<'a> {
-    if let (None, Some(kind)) = (op, unasked(item)) {
-        return Part::Event {
-            kind: kind.into(),
-            content: false,
-        };
-    }
     match item {
         Item::Reply { step, text, .. } => Part::Reply {
             op,

@@ -291,6 +291,14 @@ const CHECKS: [(Check, &str); 6] = [
     (Check::Boundary, "boundary"),
 ];
 
+/// Whether its handshake says who one is.
+fn greets_by_name(dialect: &Dialect) -> bool {
+    let greetings = dialect.handshake.iter().filter_map(|step| step.expect.as_ref());
+    greetings
+        .flat_map(|greeting| &greeting.holds)
+        .any(|(slot, _)| *slot == Slot::User)
+}
+
 /// Checks that cannot apply; refused where what they need is there.
 fn not_applicable(
     shape: &shape::File,
@@ -311,7 +319,11 @@ fn not_applicable(
         let needed = match check {
             Check::Secret => Some("a run without it proves nothing"),
             Check::Thread if can(Action::CreateThread) => Some("there is `create-thread`"),
-            Check::Token => Some("there are tokens"),
+            Check::Token
+                if can(Action::WhoAmI) || http.me.is_some() || dialects.iter().any(greets_by_name) =>
+            {
+                Some("the service says who one is")
+            }
             Check::Response if dialects.iter().any(derives) => Some("the answer of `post` derives from it"),
             Check::UserId if can(Action::LookUp) || can(Action::Presence) => {
                 Some("there is `look-up` or `presence`")
