@@ -68,6 +68,6 @@ mod tests {
             }
             read += 1;
         }
-        assert!(read >= 3, "{read} profiles");
+        assert!(read >= 7, "{read} profiles");
     }
 }

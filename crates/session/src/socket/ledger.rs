@@ -4,12 +4,11 @@ use std::ops::Range;
 use std::task::{Context, Poll, Waker};
 
 use history::{
-    At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Step, Tenant, ThreadIssued,
-    User,
+    At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Tenant, ThreadIssued, User,
 };
 
-use super::unanswered::{Taken, Unanswered};
-use crate::codec::{Item, Order, Slot, Values, Whose};
+use super::unanswered::Unanswered;
+use crate::codec::{Item, Order, Slot, Values};
 use crate::profile::Action;
 
 /// All attempts of one connection.
@@ -143,31 +142,12 @@ impl Ledger {
         self.open.push(open);
     }
 
-    /// Says of answers that are told by order whose they are, and takes out those that are none any more: what comes for a
-    /// request that has its answer, and what was never asked for, which a handshake may wait for.
+    /// Says whose the answers are that are told by order.
     pub(crate) fn resolve(&mut self, items: &mut [Item<'_>]) {
-        if self.unanswered.is_idle() {
-            return;
-        }
-        for item in items {
-            let Item::Reply { whose, step, .. } = item else {
-                continue;
-            };
-            let last = matches!(step, Step::Done | Step::Error);
-            let taken = match whose {
-                Whose::Id(id) => match self.op(id) {
-                    Some(op) => self.unanswered.by_id(op, last),
-                    None => continue,
-                },
-                Whose::Oldest => self.unanswered.by_order(last, false),
-                Whose::OldestFenced => self.unanswered.by_order(last, true),
-            };
-            let error = *step == Step::Error;
-            match taken {
-                Taken::Answer(op) => *whose = Whose::Id(op.number().to_string().into()),
-                Taken::Echo if !error => *item = Item::Heartbeat,
-                Taken::Echo | Taken::Nobodys => item.disown(if error { "error" } else { "reply" }),
-            }
+        if !self.unanswered.is_idle() {
+            let (used, conn) = (&self.used, self.conn);
+            self.unanswered
+                .resolve(items, |request| op_of(used, conn, request));
         }
     }
 
@@ -178,10 +158,7 @@ impl Ledger {
 
     /// The attempt of a request id, also when it is over.
     pub(crate) fn op(&self, request: &str) -> Option<Op> {
-        let id = canonical(request)?;
-        let after = self.used.partition_point(|used| used.start <= id);
-        let used = self.used[..after].last()?;
-        used.contains(&id).then(|| Op::of(self.conn, id))
+        op_of(&self.used, self.conn, request)
     }
 
     /// An attempt that has not ended.
@@ -234,6 +211,13 @@ impl Ledger {
     pub(crate) fn forget(&mut self, op: Op) {
         self.open.retain(|open| open.op != op);
     }
+}
+
+/// The attempt that a request id names, of those that were used.
+fn op_of(used: &[Range<u32>], conn: Conn, request: &str) -> Option<Op> {
+    let id = canonical(request)?;
+    let after = used.partition_point(|used| used.start <= id);
+    used[..after].last()?.contains(&id).then(|| Op::of(conn, id))
 }
 
 /// The number that a request id spells as this connection spells them.

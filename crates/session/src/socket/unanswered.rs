@@ -2,16 +2,16 @@
 
 use std::collections::VecDeque;
 
-use history::Op;
+use history::{Op, Step};
 
-use crate::codec::Order;
+use crate::codec::{Item, Order, Whose};
 
 /// Requests that a connection remembers; beyond, the oldest is forgotten.
 const UNANSWERED_LIMIT: usize = 1_024;
 
 /// Whose answer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+enum Taken {
     /// That of a request which had none.
     Answer(Op),
     /// What still comes for a request that has its answer: that of its fence, or an error behind the fence.
@@ -60,8 +60,33 @@ impl Unanswered {
         self.waiting.push_back(Waiting { op, fenced, answered });
     }
 
+    /// Says of answers that are told by order whose they are, by the ids that `op_of` knows, and takes out those that are none
+    /// any more: what comes for a request that has its answer, and what was never asked for, which a handshake may wait for.
+    pub(super) fn resolve(&mut self, items: &mut [Item<'_>], op_of: impl Fn(&str) -> Option<Op>) {
+        for item in items {
+            let Item::Reply { whose, step, .. } = item else {
+                continue;
+            };
+            let last = matches!(step, Step::Done | Step::Error);
+            let taken = match whose {
+                Whose::Id(id) => match op_of(id) {
+                    Some(op) => self.by_id(op, last),
+                    None => continue,
+                },
+                Whose::Oldest => self.by_order(last, false),
+                Whose::OldestFenced => self.by_order(last, true),
+            };
+            let error = *step == Step::Error;
+            match taken {
+                Taken::Answer(op) => *whose = Whose::Id(op.number().to_string().into()),
+                Taken::Echo if !error => *item = Item::Heartbeat,
+                Taken::Echo | Taken::Nobodys => item.disown(if error { "error" } else { "reply" }),
+            }
+        }
+    }
+
     /// An answer without an id has come, the `last` of its request unless that of a fence is `to_come`.
-    pub(super) fn by_order(&mut self, last: bool, to_come: bool) -> Taken {
+    fn by_order(&mut self, last: bool, to_come: bool) -> Taken {
         let strict = self.order == Order::Strict;
         let oldest = self
             .waiting
@@ -82,7 +107,7 @@ impl Unanswered {
     }
 
     /// An answer to this one has come, the `last` of it.
-    pub(super) fn by_id(&mut self, op: Op, last: bool) -> Taken {
+    fn by_id(&mut self, op: Op, last: bool) -> Taken {
         let at = self.waiting.iter().position(|waiting| waiting.op == op);
         let Some(at) = at.filter(|_| last) else {
             return Taken::Answer(op);
@@ -166,6 +191,47 @@ mod tests {
         assert_eq!(unanswered.by_id(op(1), true), Taken::Answer(op(1)));
         assert_eq!(unanswered.by_id(op(1), true), Taken::Echo);
         assert_eq!(unanswered.by_id(op(1), true), Taken::Answer(op(1)));
+    }
+
+    #[test]
+    fn answers_get_the_ids_of_their_requests() {
+        let reply = |whose, step| Item::Reply {
+            whose,
+            step,
+            text: None,
+            code: None,
+            payload: "x".into(),
+        };
+        let event = |kind: &'static str| Item::Event {
+            kind: kind.into(),
+            cursor: None,
+            content: false,
+            payload: "x".into(),
+        };
+        let id = |id: &'static str| Whose::Id(id.into());
+        let mut unanswered = of_three(Order::Strict);
+        let mut items = [
+            reply(Whose::Oldest, Step::Done),
+            reply(Whose::OldestFenced, Step::Error),
+            Item::Undecodable,
+            reply(Whose::Oldest, Step::Done),
+            reply(id("3"), Step::Done),
+            reply(id("9"), Step::Done),
+            reply(Whose::Oldest, Step::Done),
+            reply(Whose::OldestFenced, Step::Error),
+        ];
+        unanswered.resolve(&mut items, |id| (id == "3").then(|| op(3)));
+        let expect = [
+            reply(id("1"), Step::Done),
+            reply(id("2"), Step::Error),
+            Item::Undecodable,
+            Item::Heartbeat,
+            reply(id("3"), Step::Done),
+            reply(id("9"), Step::Done),
+            event("reply"),
+            event("error"),
+        ];
+        assert_eq!(items, expect);
     }
 
     #[test]
