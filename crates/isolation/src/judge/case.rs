@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use history::{
-    At, Audience, ChannelKind, Conn, Fingerprint, Interval, Replica, Round, RunHeader, Tenant, USERS_MAX,
-    Unseen, User,
+    At, Audience, ChannelKind, Conn, Fingerprint, Interval, Replica, Room, Round, RunHeader, Tenant,
+    USERS_MAX, Unseen, User,
 };
 use rustc_hash::FxHashMap;
 
@@ -46,6 +46,8 @@ pub(crate) struct Case<'a> {
     pub(crate) header: Option<&'a RunHeader>,
     pub(crate) policy: Policy,
     pub(crate) named: FxHashMap<Fingerprint, Named>,
+    /// By their ids.
+    pub(crate) rooms: FxHashMap<Fingerprint, Room>,
     /// Begins of phases, in order.
     phases: Vec<(At, u16, Round)>,
 }
@@ -83,6 +85,7 @@ impl<'a> Case<'a> {
             header,
             policy: policy(ledger, header),
             named: named(ledger),
+            rooms: rooms(ledger),
             phases,
         }
     }
@@ -161,6 +164,11 @@ fn policy(ledger: &Ledger, header: Option<&RunHeader>) -> Policy {
             .collect(),
         memberships,
     }
+}
+
+fn rooms(ledger: &Ledger) -> FxHashMap<Fingerprint, Room> {
+    let ids = ledger.rooms.iter();
+    ids.map(|(&room, issued)| (issued.value.room_id, room)).collect()
 }
 
 fn named(ledger: &Ledger) -> FxHashMap<Fingerprint, Named> {

@@ -59,6 +59,13 @@ impl Memberships {
             .get(&(room, user))
             .is_some_and(|moves| moves.possibly_member(span))
     }
+
+    /// Those who can have been members of `room` at some instant of `span`.
+    pub(crate) fn members(&self, room: Room, span: Interval) -> impl Iterator<Item = User> + '_ {
+        let all = self.moves.range((room, User(0))..=(room, User(u32::MAX)));
+        all.filter(move |(_, moves)| moves.possibly_member(span))
+            .map(|(&(_, user), _)| user)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use history::{Check, Fact, ProbeResult, Role};
 
-use crate::story::{Ask, Story, ask, conn, thread_id, unknown, valid, violated};
+use crate::story::{Ask, Story, ask, conn, room_id, span, thread_id, unknown, valid, violated};
 
 const T: Check = Check::Thread;
 
@@ -64,6 +64,29 @@ fn an_id_that_the_connection_sent_is_no_evidence() {
         &format!(r#"{{"error":"no thread {}"}}"#, thread_id(2)),
     );
     valid(&story);
+}
+
+/// Room 0 is user 0's and user 1's; user 2 comes in [40, 50], and is told the room's id at `at`.
+#[track_caller]
+fn listed(at: u64, expect: &[(u32, u32)]) {
+    let mut story = Story::clean();
+    story.member(0, 2, true, span(40, 50));
+    let rooms = format!(r#"{{"rooms":[{{"room_id":"{}"}}]}}"#, room_id(0));
+    story.exchange(at - 1, at, ask(2, Role::ListRooms), &rooms);
+    let judgement = story.judge();
+    let kind = "room id of a room that one is not in";
+    let of_rooms = judgement.findings.iter().filter(|finding| finding.kind == kind);
+    let people = of_rooms.map(|finding| (finding.observer.0, finding.victim.map_or(99, |user| user.0)));
+    let people: Vec<_> = people.collect();
+    assert_eq!(people, expect);
+    assert_eq!(judgement.verdict(T).violations, expect.len() as u64);
+}
+
+#[test]
+fn a_room_that_is_shown_to_a_stranger_is_each_members() {
+    listed(39, &[(2, 0), (2, 1)]);
+    listed(40, &[]);
+    listed(400, &[]);
 }
 
 #[test]

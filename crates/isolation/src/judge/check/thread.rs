@@ -1,6 +1,6 @@
-//! T: is a thread's id given to two owners, or a thread shown to somebody else?
+//! T: is a thread's id given to two owners, or a thread or a room shown to somebody else?
 
-use history::{Check, Unseen};
+use history::{At, Check, Interval, Unseen};
 
 use crate::canary::Datum;
 use crate::overlap::Overlap;
@@ -42,8 +42,35 @@ pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
             docket.violation(secret::kind(foreign), observer, Some(owner), seen.clone());
         }
     }
+    rooms(case, docket);
     audit::judge(case, docket);
     exposures(case, docket);
+}
+
+/// Ids of rooms that came to somebody who had not been in them: a room is its members', each of them.
+fn rooms(case: &Case<'_>, docket: &mut Docket) {
+    for (of, id, seen) in case.ids() {
+        let Some(&room) = case.rooms.get(&id) else {
+            continue;
+        };
+        let memberships = &case.policy.memberships;
+        let until = Interval {
+            from: At::START,
+            to: seen.first.at,
+        };
+        if memberships.possibly_member(room, of.user, until) {
+            continue;
+        }
+        for member in memberships.members(room, until) {
+            let seen = id_seen(of, id, seen, format!("the id of a room of user {}", member.0));
+            docket.violation(
+                "room id of a room that one is not in",
+                of.user,
+                Some(member),
+                seen,
+            );
+        }
+    }
 }
 
 /// One id for the threads of two owners: whoever got it later observes.
