@@ -250,6 +250,8 @@ Examples:
   cargo xtask drill --seeds 5           five times each, with fresh seeds
   cargo xtask drill --check B           those that the boundary check is expected to catch
   cargo xtask drill --control           each without what makes its situation: all must be silent
+  cargo xtask drill --rate 0.01         each at one in a hundred of its opportunities
+  cargo xtask drill --limit             how rare may a leak be and still be caught in 19 of 20 runs?
   cargo xtask drill --clean 100         a hundred clean runs of many sizes: no false alarm")]
 pub(crate) struct DrillArgs {
     /// Only this planted leak; may be given again [default: all]
@@ -276,7 +278,8 @@ pub(crate) struct DrillArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) seeds: u32,
 
-    /// Share of its opportunities at which a leak fires, above 0 and at most 1 [default: 1]
+    /// Share of its opportunities that a leak takes, each drawn by itself, above 0 and at most 1; one that has fewer than
+    /// 3/R in a run need not be caught, and the table says how long a run it takes [default: 1]
     #[arg(long, value_name = "R", value_parser = parse_share)]
     pub(crate) rate: Option<f64>,
 
@@ -284,7 +287,8 @@ pub(crate) struct DrillArgs {
     #[arg(long, value_name = "N", conflicts_with_all = ["mutants", "checks", "one_per_check", "one_per_phase", "seeds", "rate"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) clean: Option<u32>,
 
-    /// Find the smallest rate at which each is caught in 19 of 20 runs, beside the bound that a clean verdict claims
+    /// Find the smallest rate at which each is caught in 19 of 20 runs, beside the bound that a clean verdict claims; some
+    /// minutes for each [default: one for each of the six checks]
     #[arg(long, conflicts_with_all = ["clean", "seeds", "rate"])]
     pub(crate) limit: bool,
 

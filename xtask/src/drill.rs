@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use session::plan::PhaseKind;
 
-use crate::binaries::{Binaries, Build};
+use crate::binaries::{Binaries, Build, Mutant};
 use crate::cli::DrillArgs;
 use crate::database::Database;
 use crate::exit::Exit;
@@ -27,8 +27,11 @@ use bout::{Bout, Fought};
 use choice::chosen;
 use control::Control;
 use limit::Limits;
-use matrix::Matrix;
+use matrix::{Matrix, Outcome};
 
+/// Times that a leak is drawn again which took none of its opportunities: at [`matrix::EXPECTED_FIRINGS_MIN`], one of 20 runs is
+/// such a run, and one of 160,000 such drills ends without a draw.
+const DRAWS_MAX: u32 = 3;
 /// Connections that one run opens at most, its own included.
 const CONNECTIONS: u16 = 100;
 /// Those of the drill itself.
@@ -61,6 +64,7 @@ pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
         Found::Control(Control::of(&mutants, &ring.fight(bouts, |_| false).await))
     } else {
         let fought = ring.fight(bouts(args, &mutants), |_| false).await;
+        let fought = ring.draw_again(&mutants, args, fought).await;
         Found::Matrix(Matrix::of(&mutants, args.rate(), fought))
     };
     database.stop().await?;
@@ -139,7 +143,7 @@ fn folder(args: &DrillArgs) -> Result<PathBuf> {
 }
 
 /// Each mutant as often as asked, taken in turns, and after each turn a clean run; or clean runs alone.
-fn bouts(args: &DrillArgs, mutants: &[crate::binaries::Mutant]) -> VecDeque<Bout> {
+fn bouts(args: &DrillArgs, mutants: &[Mutant]) -> VecDeque<Bout> {
     if let Some(clean) = args.clean {
         return (0..clean).map(Bout::varied).collect();
     }
@@ -164,6 +168,31 @@ struct Ring<'a> {
 }
 
 impl Ring<'_> {
+    /// Fights again where a leak had opportunities enough and by chance took none of them.
+    async fn draw_again(&self, mutants: &[Mutant], args: &DrillArgs, mut fought: Vec<Fought>) -> Vec<Fought> {
+        let mut new = 0;
+        for draw in 1..=DRAWS_MAX {
+            let drawn = fought[new..].iter();
+            let undrawn = drawn.filter_map(|run| {
+                let mutant = mutants
+                    .iter()
+                    .find(|mutant| Some(&mutant.name) == run.mutant.as_ref())?;
+                let outcome = Outcome::of(run, &mutant.checks, args.rate());
+                (outcome == Outcome::Undrawn).then_some(mutant)
+            });
+            let number = |at: usize| draw * args.seeds + at as u32;
+            let bouts = undrawn.enumerate();
+            let bouts = bouts.map(|(at, mutant)| Bout::planted(mutant, args.rate, number(at)));
+            let bouts: VecDeque<_> = bouts.collect();
+            new = fought.len();
+            if bouts.is_empty() {
+                break;
+            }
+            fought.extend(self.fight(bouts, |_| false).await);
+        }
+        fought
+    }
+
     /// Fights until all is done, it is `enough`, or a signal comes; runs that have begun are ended in order.
     async fn fight(&self, mut bouts: VecDeque<Bout>, enough: impl Fn(&[Fought]) -> bool) -> Vec<Fought> {
         let total = bouts.len() as u64;

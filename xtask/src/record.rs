@@ -23,8 +23,8 @@ enum Line {
         /// And of the user whose it was.
         victim: String,
     },
-    /// At how many places it could have acted.
-    Tally { opportunities: u64 },
+    /// At how many places it could have acted, and at how many it did.
+    Tally { opportunities: u64, acted: u64 },
 }
 
 /// What all services' mutants wrote.
@@ -33,6 +33,7 @@ struct Record {
     /// Observer and victim of each firing.
     fired: Vec<[String; 2]>,
     opportunities: Option<u64>,
+    acted: Option<u64>,
 }
 
 /// An observer and a victim. The observer is `None` where the service could not know who it was.
@@ -62,10 +63,11 @@ pub(crate) fn compare(
             Some((observer, known(victim)?))
         })
         .collect();
+    // what names no victim was done in the observer's own name, as with a token of its own that is not good
     let judged: BTreeSet<Pair> = judgement
         .findings
         .iter()
-        .filter_map(|finding| Some((Some(finding.observer), finding.victim?)))
+        .map(|finding| (Some(finding.observer), finding.victim.unwrap_or(finding.observer)))
         .collect();
     let violated = |check: &Check| judgement.verdict(*check).state == State::Violated;
     let seventh = judgement.non_interference.as_ref();
@@ -102,6 +104,7 @@ pub(crate) fn compare(
         mutant: mutant.to_owned(),
         fired,
         opportunities: record.opportunities,
+        acted: record.acted,
         caught_by,
         matched: common.is_some(),
         summary,
@@ -155,7 +158,10 @@ fn read(folder: &Path) -> Result<Record> {
             let one = serde_json::from_str(line);
             match one.with_context(|| format!("cannot understand a line of {}: {line}", path.display()))? {
                 Line::Fired { observer, victim } => record.fired.push([observer, victim]),
-                Line::Tally { opportunities } => *record.opportunities.get_or_insert(0) += opportunities,
+                Line::Tally { opportunities, acted } => {
+                    *record.opportunities.get_or_insert(0) += opportunities;
+                    *record.acted.get_or_insert(0) += acted;
+                }
             }
         }
     }

@@ -67,6 +67,7 @@ mod tests {
                 mutant,
                 fired: 1,
                 opportunities: Some(3),
+                acted: Some(3),
                 caught_by: vec!['S'],
                 matched: true,
                 summary,

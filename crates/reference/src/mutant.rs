@@ -8,11 +8,14 @@
 //! {"mutant":"…","observer":"<user id>","victim":"<user id>","detail":"…"}
 //! ```
 //!
-//! When the process ends in order, a last line says at how many places its mutant could have acted:
+//! When the process ends in order, a last line says at how many places its mutant could have acted, and at how many it did:
 //!
 //! ```json
-//! {"mutant":"…","opportunities":1234}
+//! {"mutant":"…","opportunities":1234,"acted":12}
 //! ```
+//!
+//! An opportunity is a place where the mutant, if it acts there, shows something of one user to another or sets a trap for the next: the
+//! state of another user is at hand. Each is drawn on its own, so that a rate is what a bound on a rate is about.
 //!
 //! To add one: a module with its [`Mutant`], listed in [`ALL`], and a hook under `cfg(feature = "mutants")` in the code that is to
 //! break. The mechanism must be the incident's, at the layer where it was; what leaks must follow from it.
@@ -64,7 +67,7 @@ use uuid::Uuid;
 
 use crate::gateway::inside::{Event, Link};
 pub(crate) use hooks::{
-    SQL, answered, cache_place, deliver_beside, heard, identified, identity, recycling, requested,
+    SQL, answered, cache_place, deliver_beside, heard, identified, identity, recycling, requested, taken_for,
 };
 
 /// A planted leak.
@@ -179,9 +182,10 @@ struct Armed {
     choice: Choice,
     record: Option<Mutex<File>>,
     opportunities: AtomicU64,
+    acted: AtomicU64,
 }
 
-/// Writes down, when it goes, how many opportunities the process's mutant had.
+/// Writes down, when it goes, how many opportunities the process's mutant had, and how many it took.
 #[derive(Debug)]
 #[must_use = "the tally is written when this is dropped"]
 pub struct Tally(());
@@ -189,8 +193,10 @@ pub struct Tally(());
 impl Drop for Tally {
     fn drop(&mut self) {
         if let Some(armed) = ARMED.get() {
-            let opportunities = armed.opportunities.load(Ordering::Relaxed);
-            armed.write(&json!({ "mutant": armed.choice.mutant.name, "opportunities": opportunities }));
+            let [opportunities, acted] =
+                [&armed.opportunities, &armed.acted].map(|count| count.load(Ordering::Relaxed));
+            let mutant = armed.choice.mutant.name;
+            armed.write(&json!({ "mutant": mutant, "opportunities": opportunities, "acted": acted }));
         }
     }
 }
@@ -234,6 +240,7 @@ impl Planting {
             choice,
             record,
             opportunities: AtomicU64::new(0),
+            acted: AtomicU64::new(0),
         });
         Ok(Tally(()))
     }
@@ -250,7 +257,9 @@ impl Mutant {
     fn acts(&self) -> bool {
         self.armed().is_some_and(|armed| {
             armed.opportunities.fetch_add(1, Ordering::Relaxed);
-            rand::random::<f64>() < armed.choice.rate
+            let acts = rand::random::<f64>() < armed.choice.rate;
+            armed.acted.fetch_add(u64::from(acts), Ordering::Relaxed);
+            acts
         })
     }
 

@@ -99,6 +99,8 @@ pub(crate) struct Finding {
 pub(crate) struct Planted {
     pub(crate) fired: u64,
     pub(crate) opportunities: Option<u64>,
+    /// Opportunities that it took.
+    pub(crate) acted: Option<u64>,
     /// Letters of the checks that are violated.
     pub(crate) caught_by: Vec<char>,
     pub(crate) matched: bool,

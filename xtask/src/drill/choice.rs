@@ -6,7 +6,8 @@ use isolation::NON_INTERFERENCE_LETTER;
 use crate::binaries::Mutant;
 use crate::cli::{DrillArgs, usage};
 
-/// Those that `--mutant` names, or that the checks of `--check` must catch; all, if neither is given.
+/// Those that `--mutant` names, or that the checks of `--check` must catch; all, if neither is given, but for limits, which take
+/// hours: one for each of the six checks.
 pub(super) fn chosen(known: Vec<Mutant>, args: &DrillArgs) -> Result<Vec<Mutant>, clap::Error> {
     let names: Vec<&str> = known.iter().map(|mutant| mutant.name.as_str()).collect();
     if let Some(wrong) = args.mutants.iter().find(|name| !names.contains(&name.as_str())) {
@@ -18,9 +19,14 @@ pub(super) fn chosen(known: Vec<Mutant>, args: &DrillArgs) -> Result<Vec<Mutant>
             && (args.checks.is_empty() || args.checks.iter().any(|check| mutant.checks.contains(*check)))
     };
     let mut chosen: Vec<Mutant> = known.into_iter().filter(wanted).collect();
-    if args.one_per_check || args.one_per_phase {
+    let picked = args.one_per_check || args.one_per_phase;
+    let some = args.limit && !picked && args.mutants.is_empty() && args.checks.is_empty();
+    if some {
+        chosen.retain(|mutant| !mutant.needs_comparison());
+    }
+    if picked || some {
         let mut taken = Vec::new();
-        if args.one_per_check {
+        if args.one_per_check || some {
             take_one_per_check(&mut chosen, &mut taken);
         }
         if args.one_per_phase {

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::Ring;
-use super::bout::{Bout, Check, Fought};
+use super::bout::{Bout, Fought};
 use super::matrix::{Outcome, median};
 use crate::binaries::Mutant;
 use crate::exit::Exit;
 use crate::screen::Paint;
 
-/// Rates, each about a third of the one before.
-const GRID: [f64; 7] = [1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001];
+/// Rates, each about half of the one before.
+const GRID: [f64; 10] = [1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 /// Runs at each rate.
 const RUNS: u32 = 20;
 /// Of those, runs that may go without catching it.
@@ -31,13 +31,14 @@ pub(super) struct Limits {
 #[derive(Debug, Serialize)]
 pub(super) struct Limit {
     mutant: String,
-    /// The expected check that has the most exposures; its bound is the one compared with.
+    /// The expected check that has the most units; its bound is the one compared with.
     check: char,
-    /// In the order they were tried; the first rate that was not caught often enough ends it.
+    /// In the order they were tried: the grid is halved until the smallest rate is found, as if whatever is caught at a rate were
+    /// caught at each above.
     tried: Vec<Tried>,
     /// The smallest rate caught in all runs but [`MISSES_MAX`]; `None` if there is none on the grid.
     smallest: Option<f64>,
-    /// Firings in a unit of the check at that rate: rate x opportunities / units.
+    /// Opportunities taken in a unit of the check at that rate: rate x opportunities / units.
     per_unit: Option<f64>,
     /// What a clean verdict of so many units claims: it is below that, in a unit (95 %).
     claimed: Option<f64>,
@@ -47,23 +48,39 @@ pub(super) struct Limit {
 #[derive(Debug, Serialize)]
 struct Tried {
     rate: f64,
+    /// Fewer than [`RUNS`] if more than [`MISSES_MAX`] went without catching it: nothing could help then.
     runs: usize,
     kills: usize,
+    misses: Misses,
     /// In a run, the median.
     opportunities: Option<u64>,
     /// Of the check in a run, the median.
     units: Option<u64>,
 }
 
+/// Runs that did not catch it, by how far it got.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Misses {
+    /// It took none of its opportunities.
+    idle: usize,
+    /// It took some, and nothing of one user reached another.
+    harmless: usize,
+    /// Something reached another, and no check that is expected to catch it did.
+    unseen: usize,
+    /// The run could not be made.
+    failed: usize,
+}
+
 impl Limits {
-    /// Goes down the grid with each of them.
+    /// Finds the limit of each of them.
     pub(super) async fn find(mutants: &[Mutant], ring: &Ring<'_>) -> Self {
         let mut rows = Vec::new();
         for mutant in mutants {
-            rows.push(Limit::find(mutant, ring).await);
+            let limit = Limit::find(mutant, ring).await;
             if ring.interrupt.seen().is_some() {
                 break;
             }
+            rows.push(limit);
         }
         Self {
             schema_version: 1,
@@ -89,10 +106,18 @@ impl Limits {
         for row in &self.rows {
             let _ = writeln!(text, "{}", row.line(width, paint));
         }
+        for row in &self.rows {
+            let _ = writeln!(text, "{}: {}", row.mutant, row.why());
+        }
         let _ = writeln!(
             text,
-            "caught in at least {} of {RUNS} runs",
+            "the smallest rate is that of the grid {} which was caught in at least {} of {RUNS} runs",
+            GRID.map(|rate| rate.to_string()).join(", "),
             RUNS as usize - MISSES_MAX
+        );
+        let _ = writeln!(
+            text,
+            "in a unit: opportunities taken at that rate; the bound is what a clean verdict of so many units claims"
         );
         text
     }
@@ -108,48 +133,39 @@ impl Limit {
             per_unit: None,
             claimed: None,
         };
-        for rate in GRID {
-            let killed = |run: &Fought| Outcome::of(run, &mutant.checks, 1.0) == Outcome::Caught;
-            let bouts = (0..RUNS)
-                .map(|number| Bout::planted(mutant, Some(rate), number))
-                .collect();
-            let misses = |fought: &[Fought]| fought.iter().filter(|run| !killed(run)).count();
-            let fought = ring.fight(bouts, |fought| misses(fought) > MISSES_MAX).await;
-            limit.check = fought
-                .iter()
-                .find_map(|run| widest(run, mutant))
-                .map_or(' ', |check| check.letter);
-            let units = median(
-                fought
-                    .iter()
-                    .filter_map(|run| widest(run, mutant))
-                    .map(|check| check.units),
-            );
-            let opportunities = median(
-                fought
-                    .iter()
-                    .filter_map(Fought::planted)
-                    .filter_map(|said| said.opportunities),
-            );
-            let kills = fought.iter().filter(|run| killed(run)).count();
-            let caught = fought.len() == RUNS as usize && misses(&fought) <= MISSES_MAX;
-            limit.tried.push(Tried {
-                rate,
-                runs: fought.len(),
-                kills,
-                opportunities,
-                units,
-            });
-            if !caught {
-                break;
+        // all before `caught` are caught, none from `missed` on
+        let (mut caught, mut missed) = (0, GRID.len());
+        while caught < missed && ring.interrupt.seen().is_none() {
+            let middle = usize::midpoint(caught, missed);
+            if limit.holds(mutant, GRID[middle], ring).await {
+                caught = middle + 1;
+            } else {
+                missed = middle;
             }
-            limit.smallest = Some(rate);
-            limit.per_unit = opportunities
-                .zip(units)
-                .map(|(had, units)| rate * had as f64 / units.max(1) as f64);
-            limit.claimed = units.and_then(isolation::upper_bound);
         }
         limit
+    }
+
+    /// Whether it is caught often enough at a rate.
+    async fn holds(&mut self, mutant: &Mutant, rate: f64, ring: &Ring<'_>) -> bool {
+        let killed = |run: &Fought| Outcome::of(run, &mutant.checks, 1.0) == Outcome::Caught;
+        let bouts = (0..RUNS)
+            .map(|number| Bout::planted(mutant, Some(rate), number))
+            .collect();
+        let missed = |fought: &[Fought]| fought.iter().filter(|run| !killed(run)).count();
+        let fought = ring.fight(bouts, |fought| missed(fought) > MISSES_MAX).await;
+        let tried = Tried::of(rate, mutant, &fought);
+        let holds = fought.len() == RUNS as usize && missed(&fought) <= MISSES_MAX;
+        if holds {
+            let widest = fought.iter().find_map(|run| widest(run, mutant));
+            self.check = widest.map_or(' ', |(letter, _)| letter);
+            self.smallest = Some(rate);
+            let taken = |(had, units): (u64, u64)| rate * had as f64 / units.max(1) as f64;
+            self.per_unit = tried.opportunities.zip(tried.units).map(taken);
+            self.claimed = tried.units.and_then(isolation::upper_bound);
+        }
+        self.tried.push(tried);
+        holds
     }
 
     fn line(&self, width: usize, paint: Paint) -> String {
@@ -178,11 +194,92 @@ impl Limit {
             paint.doubt(&line)
         }
     }
+
+    /// What a run is like at the smallest rate, and what kept the next one on the grid from being caught.
+    fn why(&self) -> String {
+        let of = |rate: f64| self.tried.iter().find(|tried| tried.rate == rate);
+        let mut said = Vec::new();
+        if let Some(tried) = self.smallest.and_then(of) {
+            let had = tried.opportunities.unwrap_or(0);
+            said.push(format!(
+                "caught in {} of {} at {}, which takes {:.1} of {had} opportunities in a run",
+                tried.kills,
+                tried.runs,
+                tried.rate,
+                tried.rate * had as f64
+            ));
+        }
+        let missed = self
+            .tried
+            .iter()
+            .filter(|tried| Some(tried.rate) < self.smallest.or(Some(2.0)));
+        if let Some(next) = missed.max_by(|one, other| one.rate.total_cmp(&other.rate)) {
+            let missed = next.runs - next.kills;
+            said.push(format!(
+                "at {} {missed} of {} missed it: {}",
+                next.rate,
+                next.runs,
+                next.misses.say()
+            ));
+        }
+        said.join("; ")
+    }
 }
 
-/// The expected check with the most units.
-fn widest<'a>(run: &'a Fought, mutant: &Mutant) -> Option<&'a Check> {
-    let checks = &run.said.as_ref()?.isolation.checks;
-    let expected = checks.iter().filter(|check| mutant.checks.contains(check.letter));
-    expected.max_by_key(|check| check.units)
+impl Tried {
+    fn of(rate: f64, mutant: &Mutant, fought: &[Fought]) -> Self {
+        let mut misses = Misses::default();
+        let mut kills = 0;
+        for run in fought {
+            let planted = run.planted();
+            match (Outcome::of(run, &mutant.checks, 1.0), planted) {
+                (Outcome::Caught, _) => kills += 1,
+                (_, None) => misses.failed += 1,
+                (_, Some(planted)) if planted.acted == Some(0) => misses.idle += 1,
+                (_, Some(planted)) if planted.fired == 0 => misses.harmless += 1,
+                _ => misses.unseen += 1,
+            }
+        }
+        let planted = fought.iter().filter_map(Fought::planted);
+        let widest = fought.iter().filter_map(|run| widest(run, mutant));
+        Self {
+            rate,
+            runs: fought.len(),
+            kills,
+            misses,
+            opportunities: median(planted.filter_map(|said| said.opportunities)),
+            units: median(widest.map(|(_, units)| units)),
+        }
+    }
 }
+
+impl Misses {
+    fn say(&self) -> String {
+        let counts = [
+            (self.idle, "took none of their opportunities"),
+            (self.harmless, "took some to no effect"),
+            (self.unseen, "had an effect that was not seen"),
+            (self.failed, "could not be made"),
+        ];
+        let some = counts.into_iter().filter(|(count, _)| *count > 0);
+        let said: Vec<_> = some.map(|(count, what)| format!("{count} {what}")).collect();
+        said.join(", ")
+    }
+}
+
+/// The expected check with the most units, and these.
+fn widest(run: &Fought, mutant: &Mutant) -> Option<(char, u64)> {
+    let isolation = &run.said.as_ref()?.isolation;
+    let six = isolation.checks.iter().map(|check| (check.letter, check.units));
+    let seventh = isolation
+        .non_interference
+        .iter()
+        .map(|seventh| (seventh.letter, seventh.units));
+    let expected = six
+        .chain(seventh)
+        .filter(|(letter, _)| mutant.checks.contains(*letter));
+    expected.max_by_key(|(_, units)| *units)
+}
+
+#[cfg(test)]
+mod tests;

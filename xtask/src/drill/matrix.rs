@@ -37,8 +37,9 @@ pub(crate) struct Row {
     caught_by: String,
     /// Runs in which it was caught by an expected check with the right people named.
     kills: usize,
-    /// Of all its runs.
+    /// Of all its runs: how often something of one user reached another, of what the leak took of its opportunities.
     fired: u64,
+    acted: u64,
     opportunities: u64,
     /// From the begin of the run to the first finding, the median of its kills.
     seconds_to_catch: Option<f64>,
@@ -51,6 +52,8 @@ pub(crate) struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
+    /// It had opportunities enough, and by chance took none: nothing is said, and it is drawn again.
+    Undrawn,
     /// Caught by an expected check, with the people that its record names.
     Caught,
     /// Too few opportunities for its rate: nothing is said.
@@ -112,7 +115,7 @@ impl Matrix {
         let mut text = String::new();
         if !self.rows.is_empty() {
             let head = format!(
-                "{:width$}  T K S R U B N   runs   fired of opportunities   caught after",
+                "{:width$}  T K S R U B N   runs   fired   acted of opportunities   caught after",
                 "mutant"
             );
             let _ = writeln!(text, "{}", paint.bold(&head));
@@ -178,10 +181,12 @@ impl Row {
         Self {
             mutant: mutant.name.clone(),
             expected: mutant.checks.clone(),
+            // whatever it comes to weighs more than chance
             outcome: outcomes.iter().copied().max().unwrap_or(Outcome::Failed),
             caught_by: CHECKS.iter().filter(|check| caught.contains(check)).collect(),
             kills: killed().count(),
             fired: planted().map(|planted| planted.fired).sum(),
+            acted: planted().filter_map(|planted| planted.acted).sum(),
             opportunities: planted().filter_map(|planted| planted.opportunities).sum(),
             seconds_to_catch: median(killed().filter_map(first_finding_s)),
             exposures: median(killed().filter_map(|run| exposures(run, &mutant.checks))),
@@ -211,8 +216,8 @@ impl Row {
             .map_or(String::new(), |events| format!(", {events} exposures"));
         let kills = format!("{}/{}", self.kills, self.runs.len());
         let line = format!(
-            "{:width$}  {marks}  {kills:>5}  {:>6} of {:<13}  {after}{exposures}",
-            self.mutant, self.fired, self.opportunities
+            "{:width$}  {marks}  {kills:>5}  {:>6}  {:>6} of {:<13}  {after}{exposures}",
+            self.mutant, self.fired, self.acted, self.opportunities
         );
         match self.outcome {
             Outcome::Caught => paint.good(&line),
@@ -243,6 +248,11 @@ impl Row {
                     let longer = needs / (had.max(1) as f64);
                     format!("{had} opportunities in a run, a rate of {rate} needs {needs:.0}: runs {longer:.1} times as long")
                 }
+                Outcome::Undrawn => {
+                    let had = run.planted().and_then(|planted| planted.opportunities).unwrap_or(0);
+                    let chance = (1.0 - rate).powf(had as f64) * 100.0;
+                    format!("took none of {had} opportunities in a run, as {chance:.1} % of such runs do, and was drawn again")
+                }
                 Outcome::NeverFired => format!("never fired; {}", again(run)),
                 Outcome::WrongPeople => format!("caught for other people than it names; {}", again(run)),
                 Outcome::Missed => format!("missed; {}", again(run)),
@@ -269,6 +279,7 @@ impl Outcome {
         let opportunities = planted.opportunities.unwrap_or(0) as f64;
         match planted.fired {
             _ if rate < 1.0 && opportunities * rate < EXPECTED_FIRINGS_MIN => Self::TooFew,
+            _ if rate < 1.0 && planted.acted == Some(0) => Self::Undrawn,
             0 => Self::NeverFired,
             _ => Self::Missed,
         }

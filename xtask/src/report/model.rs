@@ -244,10 +244,12 @@ impl GateState {
 pub(crate) struct Drill {
     /// As `--mutant` named it.
     pub(crate) mutant: String,
-    /// How often it fired, by its own record.
+    /// How often something of one user reached another, by its own record.
     pub(crate) fired: u64,
-    /// At how many places it could have fired, by its own count; `None` if no service ended in order.
+    /// At how many places it could have acted, by its own count; `None` if no service ended in order.
     pub(crate) opportunities: Option<u64>,
+    /// At how many of them it did.
+    pub(crate) acted: Option<u64>,
     /// Letters of the checks that are violated.
     pub(crate) caught_by: Vec<char>,
     /// Whether a finding names an observer and a victim that the record names together.

@@ -52,6 +52,15 @@ struct Computed {
     body: Json,
 }
 
+/// An answer for somebody else to the question that is asked.
+#[cfg(feature = "mutants")]
+pub(crate) struct Lying<'a> {
+    pub(crate) place: Uuid,
+    pub(crate) tenant_id: Uuid,
+    /// `None` while it is being computed.
+    pub(crate) body: Option<&'a str>,
+}
+
 impl ResponseCache {
     /// An empty cache whose answers live for `lifetime`.
     pub(crate) fn new(lifetime: Duration, metrics: Arc<Metrics>) -> Self {
@@ -110,8 +119,6 @@ impl ResponseCache {
         let op = question.op;
         // under themselves alone
         let place = asker.user_id;
-        #[cfg(feature = "mutants")]
-        let place = crate::mutant::cache_place(op, asker).unwrap_or(place);
         let is_full = answers.count >= CACHED_RESPONSES_MAX;
         let fresh = || Answer {
             asker: asker.user_id,
@@ -145,6 +152,13 @@ impl ResponseCache {
         if others.any(|other| op != Op::Snapshot || other.tenant_id == asker.tenant_id) {
             self.metrics.situation(situation).inc();
         }
+        #[cfg(feature = "mutants")]
+        let place = {
+            let live = askers.iter().filter(|(_, other)| other.is_live(op, now));
+            let others = live.filter(|(_, other)| other.asker != asker.user_id);
+            crate::mutant::cache_place(op, asker, others.map(|(place, other)| other.lying_at(*place)))
+                .unwrap_or(place)
+        };
         if let Some(answer) = askers.get(&place).filter(|answer| answer.is_live(op, now)) {
             if !answer.computed.initialized() {
                 self.metrics.situation(Situation::SingleFlightShared).inc();
@@ -165,6 +179,15 @@ impl ResponseCache {
 }
 
 impl Answer {
+    #[cfg(feature = "mutants")]
+    fn lying_at(&self, place: Uuid) -> Lying<'_> {
+        Lying {
+            place,
+            tenant_id: self.tenant_id,
+            body: self.computed.get().map(|computed| computed.body.get()),
+        }
+    }
+
     /// Whether it may be given (again). A snapshot may while it is being made.
     fn is_live(&self, op: Op, now: Instant) -> bool {
         self.expires > now || (op == Op::Snapshot && !self.computed.initialized())

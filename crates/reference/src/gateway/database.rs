@@ -147,6 +147,8 @@ impl Database {
                 _hold: waiting.granted(),
                 client,
                 backends: Arc::clone(&self.backends),
+                #[cfg(feature = "mutants")]
+                op: None,
             }),
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
                 waiting.timed_out();
@@ -181,6 +183,9 @@ pub(crate) struct Checkout {
     _hold: Hold,
     client: Client,
     backends: Arc<Backends>,
+    /// What it is for, if that names nobody's.
+    #[cfg(feature = "mutants")]
+    pub(crate) op: Option<super::protocol::Op>,
 }
 
 impl Checkout {
@@ -209,7 +214,7 @@ impl Checkout {
             backends: &self.backends,
         };
         #[cfg(feature = "mutants")]
-        if let Some(backend) = crate::mutant::identified(&acting, identity).await? {
+        if let Some(backend) = crate::mutant::identified(&acting, self.op, identity).await? {
             acting.backend = backend;
             return Ok(acting);
         }

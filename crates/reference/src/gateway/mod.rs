@@ -45,9 +45,10 @@ pub use server::{Replica, Settings, StartError};
 #[cfg(feature = "mutants")]
 pub(crate) mod inside {
     pub(crate) use super::admission::Admitted;
+    pub(crate) use super::cache::Lying;
     pub(crate) use super::channels::Tuned;
     pub(crate) use super::connection::config;
-    pub(crate) use super::database::{Acting, Checkout};
+    pub(crate) use super::database::{Acting, Arguments, Checkout};
     pub(crate) use super::event::{Encoded, Event};
     pub(crate) use super::handshake::acceptance;
     pub(crate) use super::identity::Identity;

@@ -16,14 +16,6 @@ struct RequestKey {
     request: String,
 }
 
-impl RequestKey {
-    fn new(connection: ConnectionId, request: String) -> Self {
-        #[cfg(feature = "mutants")]
-        let connection = crate::mutant::request_id_collision::connection_of(connection);
-        Self { connection, request }
-    }
-}
-
 /// Where each streamed reply of this replica goes.
 #[derive(Default)]
 pub(crate) struct Replies {
@@ -53,14 +45,27 @@ pub(crate) struct Reply<'a> {
 impl Replies {
     /// Enters a request of `link` whose answer will be streamed.
     pub(crate) fn enter(&self, link: &Arc<Link>, request: &str) -> Reply<'_> {
-        let key = RequestKey::new(link.id, request.to_owned());
+        let key = RequestKey {
+            connection: link.id,
+            request: request.to_owned(),
+        };
         let pending = Arc::new(Pending {
             link: Arc::clone(link),
             stage: AtomicU8::new(STREAMING),
             backend: AtomicI32::new(0),
             cancelled: Notify::new(),
         });
-        self.pending().insert(key.clone(), Arc::clone(&pending));
+        let mut entries = self.pending();
+        #[cfg(feature = "mutants")]
+        let key = {
+            let entries = entries.iter().map(|(key, entry)| (key, &entry.link.identity));
+            let equal = entries.filter(|(other, _)| other.request == key.request);
+            crate::mutant::request_id_collision::taken_over(&link.identity, equal)
+                .unwrap_or(&key)
+                .clone()
+        };
+        entries.insert(key.clone(), Arc::clone(&pending));
+        drop(entries);
         Reply {
             replies: self,
             key,
@@ -70,10 +75,7 @@ impl Replies {
 
     /// Stops the answer to a request of that connection, if there is one to stop.
     pub(crate) fn cancel(&self, connection: ConnectionId, request: String) -> Option<Stopped> {
-        let pending = self
-            .pending()
-            .get(&RequestKey::new(connection, request))
-            .cloned()?;
+        let pending = self.pending().get(&RequestKey { connection, request }).cloned()?;
         pending.advance(CANCELLED).then(|| {
             pending.cancelled.notify_one();
             Stopped(pending)

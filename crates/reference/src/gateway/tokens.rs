@@ -90,16 +90,16 @@ impl Tokens {
             self.metrics.situation(Situation::TokenRefused).inc();
         }
         #[cfg(feature = "mutants")]
+        let verified = crate::mutant::auth_cache_collision::remembered(token, verified);
+        #[cfg(feature = "mutants")]
         let verified =
             verified.or_else(|reason| crate::mutant::unverified_token::believed(token, reason).map(Arc::new));
         verified
     }
 
     async fn look_up_or_verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
-        let key = token_key(token);
+        let key: TokenKey = Sha256::digest(token).into();
         if let Some(claims) = self.remembered(&key) {
-            #[cfg(feature = "mutants")]
-            crate::mutant::auth_cache_collision::remembered(token, &claims);
             return if claims.exp > get_current_timestamp() {
                 Ok(claims)
             } else {
@@ -198,12 +198,6 @@ impl Tokens {
     fn verified(&self) -> MutexGuard<'_, HashMap<TokenKey, Verified>> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn token_key(token: &str) -> TokenKey {
-    #[cfg(feature = "mutants")]
-    let token = crate::mutant::auth_cache_collision::looked_at(token);
-    Sha256::digest(token).into()
 }
 
 /// Removes what expired, and if that was nothing, what was not used for longest.

@@ -11,11 +11,18 @@
 //! **Caught by** K: a connection has the identity of another; T, S and U follow, since it reads what that user reads.
 //!
 //! **Fix.** A key that covers every byte: SHA-256 of the whole token.
+//!
+//! Who presents a token that is not theirs, or a forged one, is not known to the service: the record names nobody (the nil UUID) beside the user that
+//! the token names.
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use jsonwebtoken::get_current_timestamp;
 use uuid::Uuid;
 
 use super::Mutant;
-use crate::token::Claims;
+use crate::token::{Claims, TokenError};
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {
@@ -28,19 +35,41 @@ pub static MUTANT: Mutant = Mutant {
 /// What bcrypt reads of its input.
 const LOOKED_AT_BYTES: usize = 72;
 
-/// The part of a token that its cache key is made of.
-pub(crate) fn looked_at(token: &str) -> &str {
-    let head = token.get(..LOOKED_AT_BYTES).unwrap_or(token);
-    if MUTANT.acts() { head } else { token }
+/// Who was verified first, by what their tokens begin with.
+static FIRST: LazyLock<Mutex<HashMap<String, Arc<Claims>>>> = LazyLock::new(Mutex::default);
+
+/// What the cache says of a token, where that is wrong: of another user, or of a token that is to be refused.
+pub(crate) fn remembered(
+    token: &str,
+    verified: Result<Arc<Claims>, TokenError>,
+) -> Result<Arc<Claims>, TokenError> {
+    if MUTANT.armed().is_none() {
+        return verified;
+    }
+    let first = first(token, verified.as_ref().ok());
+    let is_another = |first: &Arc<Claims>| verified.as_ref().map_or(true, |own| own.sub != first.sub);
+    let Some(first) = first.filter(is_another).filter(|_| MUTANT.acts()) else {
+        return verified;
+    };
+    let own = jsonwebtoken::dangerous::insecure_decode_claims::<Sub>(token).ok();
+    if let Some(Sub { sub }) = own.filter(|own| own.sub != first.sub) {
+        MUTANT.record(sub, first.sub, "was admitted as");
+        MUTANT.record(Uuid::nil(), sub, "was admitted, as another, with a token of");
+    }
+    MUTANT.record(Uuid::nil(), first.sub, "was admitted as");
+    Ok(first)
 }
 
-/// Takes notice of what the cache said of a token.
-pub(crate) fn remembered(token: &str, claims: &Claims) {
-    if let Ok(own) = jsonwebtoken::dangerous::insecure_decode_claims::<Sub>(token)
-        && own.sub != claims.sub
-    {
-        MUTANT.record(own.sub, claims.sub, "was admitted as");
+/// Whoever was first of those whose tokens begin like this one and live, perhaps `own`.
+fn first(token: &str, own: Option<&Arc<Claims>>) -> Option<Arc<Claims>> {
+    let looked_at = token.get(..LOOKED_AT_BYTES).unwrap_or(token);
+    let mut all = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    let now_s = get_current_timestamp();
+    all.retain(|_, first| first.exp > now_s);
+    if let Some(own) = own {
+        all.entry(looked_at.to_owned()).or_insert_with(|| Arc::clone(own));
     }
+    all.get(looked_at).cloned()
 }
 
 #[derive(serde::Deserialize)]

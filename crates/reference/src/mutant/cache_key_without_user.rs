@@ -4,7 +4,7 @@
 //! application) served personal pages, keyed by what was asked and not by who asked.
 //!
 //! **Mechanism.** The response cache's key lacks the asker: equal questions of two users share one answer for as long as it lives,
-//! and share one computation while it is made.
+//! and share one computation while it is made. Whoever finds another's answer, and does not get it, has one of their own.
 //!
 //! **Layer.** The response cache, above the database, where row-level security has had its say already.
 //!
@@ -15,7 +15,7 @@
 use uuid::Uuid;
 
 use super::Mutant;
-use crate::gateway::inside::Op;
+use crate::gateway::inside::{Lying, Op};
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {
@@ -28,9 +28,10 @@ pub static MUTANT: Mutant = Mutant {
 /// An answer that tells nothing of anybody.
 const NOTHING: &str = r#"{"threads":[]}"#;
 
-/// Where in the cache the answers for all askers are.
-pub(super) fn place(op: Op) -> Option<Uuid> {
-    (is_personal(op) && MUTANT.acts()).then(Uuid::nil)
+/// Where in the cache the answer is that was computed for another.
+pub(super) fn place<'a>(mut others: impl Iterator<Item = Lying<'a>>) -> Option<Uuid> {
+    let telling = others.find(|lying| lying.body != Some(NOTHING))?;
+    MUTANT.acts().then_some(telling.place)
 }
 
 /// Whether equal questions get an answer for each who asks; threads are read by ids, which nobody shares.

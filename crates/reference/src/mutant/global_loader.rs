@@ -14,7 +14,7 @@
 use uuid::Uuid;
 
 use super::Mutant;
-use crate::gateway::inside::Op;
+use crate::gateway::inside::{Lying, Op};
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {
@@ -24,9 +24,10 @@ pub static MUTANT: Mutant = Mutant {
     traffic: &["probe", "read-all"],
 };
 
-/// Where in the cache the pages for all readers are.
-pub(super) fn place(op: Op) -> Option<Uuid> {
-    (op == Op::ThreadRead && MUTANT.acts()).then(Uuid::nil)
+/// Where in the cache the page is that was read for another.
+pub(super) fn place<'a>(mut others: impl Iterator<Item = Lying<'a>>) -> Option<Uuid> {
+    let page = others.next()?;
+    MUTANT.acts().then_some(page.place)
 }
 
 /// Takes notice that `reader` gets a page that was read for somebody.

@@ -8,16 +8,25 @@ use super::{
     identity_after_await, payload_token, room_collision, session_guc, singleflight_key, subprotocol_bypass,
     unscoped_count,
 };
-use crate::gateway::inside::{Acting, Encoded, Event, Failure, Gateway, Identity, Op, Request, Tuned};
+use crate::gateway::inside::{
+    Acting, Arguments, Checkout, Encoded, Event, Failure, Gateway, Identity, Lying, Op, Request, Tuned,
+};
 
 /// Functions in the database that leaks are planted in. Unarmed builds have them too, and never call them.
 pub(crate) const SQL: [&str; 3] = [foreign_read::SQL, subprotocol_bypass::SQL, unscoped_count::SQL];
 
-/// Where the response cache keeps the answers for `asker`, if it is not under themselves.
-pub(crate) fn cache_place(op: Op, asker: &Identity) -> Option<Uuid> {
-    cache_key_without_user::place(op)
-        .or_else(|| global_loader::place(op))
-        .or_else(|| singleflight_key::place(op, asker))
+/// Where the response cache looks for the answer to `asker`, if it is not under themselves but at one of `others`.
+pub(crate) fn cache_place<'a>(
+    op: Op,
+    asker: &Identity,
+    others: impl Iterator<Item = Lying<'a>>,
+) -> Option<Uuid> {
+    match op {
+        Op::ThreadList | Op::ThreadFind => cache_key_without_user::place(others),
+        Op::ThreadRead => global_loader::place(others),
+        Op::Snapshot => singleflight_key::place(asker, others),
+        _ => None,
+    }
 }
 
 /// Takes notice that the response cache gives `asker` an answer that was computed for somebody.
@@ -46,13 +55,37 @@ pub(crate) fn recycling() -> Option<RecyclingMethod> {
 /// Whether a transaction need not be told for whom it acts; the backend's process id if so.
 pub(crate) async fn identified(
     acting: &Acting<'_>,
+    op: Option<Op>,
     identity: Option<&Identity>,
 ) -> Result<Option<i32>, Failure> {
     let Some(identity) = identity else { return Ok(None) };
-    match session_guc::identified(acting, identity).await? {
+    match session_guc::identified(acting, op, identity).await? {
         Some(backend) => Ok(Some(backend)),
         None => dirty_transaction::identified(acting, identity).await,
     }
+}
+
+/// For whom an op that names nobody's acts on the connection that it waited for.
+pub(crate) async fn taken_for(checkout: &mut Checkout, op: Op, asker: Identity) -> Result<Identity, Failure> {
+    checkout.op = Some(op);
+    identity_after_await::current(checkout, op, asker).await
+}
+
+/// Whether what a transaction reads for an op that names nobody's tells `observer` anything of whom it acts for.
+pub(super) async fn tells(acting: &Acting<'_>, op: Op, observer: Uuid) -> Result<bool, Failure> {
+    let (sql, arguments): (_, Arguments<'_>) = match op {
+        Op::WhoAmI => return Ok(true),
+        Op::ThreadList | Op::ThreadFind | Op::Snapshot => (
+            "SELECT EXISTS (SELECT FROM threads WHERE owner_id = app_user())",
+            &[],
+        ),
+        Op::RoomList => (
+            "SELECT EXISTS (SELECT FROM rooms WHERE NOT EXISTS (                  SELECT FROM room_members WHERE room_members.room_id = rooms.room_id AND user_id = $1))",
+            &[&observer],
+        ),
+        _ => return Ok(false),
+    };
+    Ok(acting.row(sql, arguments).await?.get(0))
 }
 
 /// Takes notice of a request.

@@ -4,7 +4,7 @@
 //! read after a wait, in which another request began.
 //!
 //! **Mechanism.** A request sets the process's current identity, waits for a database connection, and acts for who is current then. Ops that name an object
-//! say who asks; those that do not (lists, look-ups by title, creates, who-am-I) rely on it.
+//! say who asks; those that do not (lists, look-ups by title, snapshots, creates, who-am-I) rely on it.
 //!
 //! **Layer.** The ops, before the transaction is told for whom it acts.
 //!
@@ -15,7 +15,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Mutant;
-use crate::gateway::inside::Identity;
+use crate::gateway::inside::{Checkout, Failure, Identity, Op};
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {
@@ -34,14 +34,26 @@ pub(crate) fn set(asker: &Identity) {
     }
 }
 
-/// Who is current after the wait.
-pub(crate) fn current(asker: &Identity) -> Identity {
+/// Who is current after the wait, where that would be noticed.
+pub(super) async fn current(checkout: &mut Checkout, op: Op, asker: Identity) -> Result<Identity, Failure> {
     let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let overtaken = current.filter(|current| current.user_id != asker.user_id);
-    let Some(current) = overtaken.filter(|_| MUTANT.acts()) else {
-        return asker.clone();
+    let Some(current) = overtaken else {
+        return Ok(asker);
     };
+    let creates = op == Op::ThreadCreate;
+    let matters = creates || {
+        let acting = checkout.act_for(&current).await?;
+        let tells = super::hooks::tells(&acting, op, asker.user_id).await?;
+        acting.commit().await?;
+        tells
+    };
+    if !matters || !MUTANT.acts() {
+        return Ok(asker);
+    }
     MUTANT.record(asker.user_id, current.user_id, "was answered as if it were");
-    MUTANT.record(current.user_id, asker.user_id, "had what was done in its name by");
-    current
+    if creates {
+        MUTANT.record(current.user_id, asker.user_id, "had what was done in its name by");
+    }
+    Ok(current)
 }

@@ -4,7 +4,8 @@
 //! connects, and the next statement runs on whatever connection the pool has free.
 //!
 //! **Mechanism.** The identity is `SET` for the session, once for each login, on the connection that its first transaction happens to get; later transactions
-//! set nothing. The pool does not reset what it lends again (`Fast` recycling).
+//! of ops that list or look up what the current user has set nothing. The pool does not reset what it lends again (`Fast` recycling). Ops that say whose they are
+//! about (posts, reads by id, lists of rooms) would find nothing on such a connection, which tells nobody anything; they are identified.
 //!
 //! **Layer.** The pool.
 //!
@@ -18,7 +19,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use uuid::Uuid;
 
 use super::Mutant;
-use crate::gateway::inside::{Acting, Failure, Identity};
+use crate::gateway::inside::{Acting, Failure, Identity, Op};
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {
@@ -31,8 +32,13 @@ pub static MUTANT: Mutant = Mutant {
 /// Sessions that were set somewhere.
 static SET: LazyLock<Mutex<HashSet<Uuid>>> = LazyLock::new(Mutex::default);
 
-/// Identifies a transaction by what is set on its connection; the backend's process id, if that was done.
-pub(super) async fn identified(acting: &Acting<'_>, identity: &Identity) -> Result<Option<i32>, Failure> {
+/// Identifies a transaction by what is set on its connection, if it is for an op that says nothing else; the backend's process
+/// id, if that was done.
+pub(super) async fn identified(
+    acting: &Acting<'_>,
+    op: Option<Op>,
+    identity: &Identity,
+) -> Result<Option<i32>, Failure> {
     if MUTANT.armed().is_none() {
         return Ok(None);
     }
@@ -52,13 +58,15 @@ pub(super) async fn identified(acting: &Acting<'_>, identity: &Identity) -> Resu
             .await?;
         return Ok(Some(row.get(2)));
     }
-    if !MUTANT.acts() {
+    let Some(op) = op.filter(|op| *op != Op::RoomList) else {
+        return Ok(None);
+    };
+    let row = acting.row("SELECT app_user(), pg_backend_pid()", &[]).await?;
+    let set = row.get::<_, Option<Uuid>>(0).filter(|set| set != user_id);
+    let Some(set) = set else { return Ok(None) };
+    if !super::hooks::tells(acting, op, *user_id).await? || !MUTANT.acts() {
         return Ok(None);
     }
-    let row = acting.row("SELECT app_user(), pg_backend_pid()", &[]).await?;
-    if let Some(set) = row.get::<_, Option<Uuid>>(0).filter(|set| set != user_id) {
-        MUTANT.record(*user_id, set, "acted on a connection that was set to");
-        MUTANT.record(set, *user_id, "had what was done in its name by");
-    }
+    MUTANT.record(*user_id, set, "acted on a connection that was set to");
     Ok(Some(row.get(1)))
 }

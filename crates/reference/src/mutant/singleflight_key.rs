@@ -15,7 +15,7 @@
 use uuid::Uuid;
 
 use super::Mutant;
-use crate::gateway::inside::{Identity, Op};
+use crate::gateway::inside::{Identity, Lying, Op};
 
 /// See the module.
 pub static MUTANT: Mutant = Mutant {
@@ -25,9 +25,10 @@ pub static MUTANT: Mutant = Mutant {
     traffic: &[],
 };
 
-/// Where in the cache the snapshots for all of a tenant are.
-pub(super) fn place(op: Op, asker: &Identity) -> Option<Uuid> {
-    (op == Op::Snapshot && MUTANT.acts()).then_some(asker.tenant_id)
+/// Where in the cache the snapshot is that is being made for another of the tenant.
+pub(super) fn place<'a>(asker: &Identity, mut others: impl Iterator<Item = Lying<'a>>) -> Option<Uuid> {
+    let flight = others.find(|lying| lying.tenant_id == asker.tenant_id)?;
+    MUTANT.acts().then_some(flight.place)
 }
 
 /// Takes notice that `asker` gets a snapshot that was made for somebody.

@@ -12,7 +12,7 @@ fn fought(mutant: &str, exit: u8, caught_by: &[char], [fired, had]: [u64; 2], ma
             "findings": caught_by.iter().map(|_| json!({ "at_us": 1_500_000 })).collect::<Vec<_>>(),
         },
         "drill": {
-            "fired": fired, "opportunities": had, "caught_by": caught_by, "matched": matched, "summary": "so it went",
+            "fired": fired, "opportunities": had, "acted": fired, "caught_by": caught_by, "matched": matched, "summary": "so it went",
         },
         "problems": [],
     });
@@ -63,7 +63,7 @@ fn check(rate: f64, run: Fought, expect: Outcome, exit: Exit) {
 
 #[test]
 fn caught_means_by_an_expected_check_with_the_right_people() {
-    use Outcome::{Caught, Failed, Missed, NeverFired, TooFew, WrongPeople};
+    use Outcome::{Caught, Failed, Missed, NeverFired, TooFew, Undrawn, WrongPeople};
     check(1.0, fought("leak", 10, &['S'], [3, 9], true), Caught, Exit::Done);
     check(
         1.0,
@@ -82,6 +82,12 @@ fn caught_means_by_an_expected_check_with_the_right_people() {
     );
     check(0.01, fought("leak", 0, &[], [1, 200], false), TooFew, Exit::Done);
     check(0.01, fought("leak", 0, &[], [3, 400], false), Missed, Exit::Error);
+    check(
+        0.01,
+        fought("leak", 0, &[], [0, 400], false),
+        Undrawn,
+        Exit::Error,
+    );
     let broken = Fought {
         said: None,
         complaint: Some("no services".to_owned()),
@@ -101,6 +107,23 @@ fn one_bad_run_spoils_a_row() {
         (matrix.rows[0].outcome, matrix.rows[0].kills),
         (Outcome::Missed, 1)
     );
+}
+
+#[test]
+fn a_run_that_by_chance_took_no_opportunity_counts_for_nothing_beside_one_that_took_some() {
+    let runs = vec![
+        fought("leak", 0, &[], [0, 400], false),
+        fought("leak", 10, &['S'], [3, 400], true),
+    ];
+    let matrix = Matrix::of(&[leak()], 0.01, runs);
+    assert_eq!(
+        (matrix.rows[0].outcome, matrix.exit()),
+        (Outcome::Caught, Exit::Done)
+    );
+    let screen = matrix.screen(Paint::PLAIN);
+    let why =
+        "leak: took none of 400 opportunities in a run, as 1.8 % of such runs do, and was drawn again\n";
+    assert!(screen.contains(why), "{screen}");
 }
 
 #[test]
@@ -130,9 +153,9 @@ fn what_people_read() {
     ];
     let matrix = Matrix::of(&[leak(), quiet], 1.0, runs);
     insta::assert_snapshot!(matrix.screen(Paint::PLAIN), @r"
-    mutant     T K S R U B N   runs   fired of opportunities   caught after
-    leak           o . +        1/1       3 of 9              1.5 s, 500 exposures
-    quiet-one            .      0/1       2 of 2              never
+    mutant     T K S R U B N   runs   fired   acted of opportunities   caught after
+    leak           o . +        1/1       3       3 of 9              1.5 s, 500 exposures
+    quiet-one            .      0/1       2       2 of 2              never
     quiet-one: missed; again: cargo xtask e2e --seed 7
     1 of 2 caught
     o caught, + caught besides, . could catch it and did not

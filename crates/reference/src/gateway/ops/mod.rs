@@ -30,15 +30,16 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// A database connection, once one is free, and on whose behalf it is to be used.
+    /// A database connection, once one is free, and on whose behalf it is to be used, by an op that names nobody's.
     async fn checkout(&self) -> Result<(Checkout, Identity), Failure> {
-        let checkout = self.gateway.database.checkout().await?;
+        #[allow(unused_mut, reason = "planted leaks look into the database")]
+        let mut checkout = self.gateway.database.checkout().await?;
         let identity = self.identity.clone();
         if self.gateway.requests.is_anothers(identity.user_id) {
             self.gateway.metrics.situation(Situation::OvertakenInWait).inc();
         }
         #[cfg(feature = "mutants")]
-        let identity = crate::mutant::identity_after_await::current(&identity);
+        let identity = crate::mutant::taken_for(&mut checkout, self.request.op, identity).await?;
         Ok((checkout, identity))
     }
 }

@@ -20,8 +20,8 @@ pub(super) async fn snapshot(ask: &Ask<'_>) -> Result<Json, Failure> {
 }
 
 async fn snapshot_now(ask: &Ask<'_>) -> Result<Json, Failure> {
-    let mut checkout = ask.gateway.database.checkout().await?;
-    let acting = checkout.act_for(ask.identity).await?;
+    let (mut checkout, identity) = ask.checkout().await?;
+    let acting = checkout.act_for(&identity).await?;
     let newest = "SELECT threads.thread_id, title, body FROM threads \
                   LEFT JOIN messages ON messages.owner_id = threads.owner_id \
                       AND messages.thread_id = threads.thread_id AND seq = last_seq \
