@@ -57,7 +57,7 @@ pub use conductor::Progress;
 pub use drive::{Drive, DriveError, Driven, LEADER, drive, rehearse};
 pub use limits::{
     BODY_LIMIT_BYTES, CONNECTS_AT_ONCE, FRAMES_LIMIT, HTTP_AT_ONCE, IN_FLIGHT_LIMIT, Limits,
-    MESSAGE_LIMIT_BYTES, SILENT_LIMIT, UNFINISHED_LIMIT_BYTES,
+    MESSAGE_LIMIT_BYTES, SILENT_LIMIT, UNFINISHED_LIMIT_BYTES, USERS_AT_ONCE,
 };
 pub use recorder::{HISTORY_LIMIT_BYTES, RecordError, Recorded, Recorder};
 pub use socket::{Happening, State};

@@ -26,6 +26,9 @@ pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(2);
 /// Connections that one worker's users open at once; the others wait for their turn, and their wait does not count. Enough
 /// to keep a gateway busy, and what upgrades take in memory is not taken by all users at once.
 pub const CONNECTS_AT_ONCE: usize = 128;
+/// Users of one worker who act at once, op by op in a closed loop and phase by phase elsewhere; the others wait for their
+/// turn, and their wait does not count. More would only queue in the service, until what they ask for times out.
+pub const USERS_AT_ONCE: usize = 256;
 /// Ops of one user in flight at once in an open model; arrivals beyond wait, and their wait counts.
 pub const IN_FLIGHT_LIMIT: usize = 16;
 /// Timeouts in a row, with nothing inbound between, after which a connection is not asked any more.

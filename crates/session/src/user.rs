@@ -107,6 +107,15 @@ impl VirtualUser {
         {
             socket.enter(phase.number);
         }
+        let _turn = match phase.kind {
+            // where a user asks for next to nothing, where others bound how many are at it, and where each op is a turn
+            PhaseKind::Login
+            | PhaseKind::Connect
+            | PhaseKind::Round
+            | PhaseKind::Drain
+            | PhaseKind::Close => None,
+            _ => self.worker.turn().await,
+        };
         // on the heap, so that a user has the size of the phase that it is in, not of the largest
         let part: Pin<Box<dyn Future<Output = ()> + '_>> = match phase.kind {
             PhaseKind::Login => Box::pin(self.log_in()),

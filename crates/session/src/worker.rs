@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use history::{At, Conn, Fact, Round, Session};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::alarm::Alarm;
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::limits::{CONNECTS_AT_ONCE, Limits};
+use crate::limits::{CONNECTS_AT_ONCE, Limits, USERS_AT_ONCE};
 use crate::plan::{Phase, Plan};
 use crate::profile::Profile;
 use crate::recorder::Recorder;
@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     recorder: RefCell<Recorder>,
     /// Whoever connects has a turn.
     pub(crate) connects: Semaphore,
+    /// Whoever acts has a turn.
+    turns: Semaphore,
     phase: Cell<(u16, Round)>,
     conns: Cell<u32>,
     sessions: Cell<u32>,
@@ -101,6 +103,7 @@ impl Worker {
             backlog: Rc::default(),
             recorder: RefCell::new(recorder),
             connects: Semaphore::new(CONNECTS_AT_ONCE),
+            turns: Semaphore::new(USERS_AT_ONCE),
             phase: Cell::default(),
             conns: Cell::default(),
             sessions: Cell::default(),
@@ -128,6 +131,12 @@ impl Worker {
             let _tripwire = tripwire;
             task.await
         }
+    }
+
+    /// Waits for a turn, in order; it lasts until it is dropped.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // none only if turns were over for good, which they never are
+        self.turns.acquire().await.ok()
     }
 
     /// The phase and round that new ops belong to.

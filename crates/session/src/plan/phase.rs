@@ -36,7 +36,7 @@ pub enum PhaseKind {
     Leave,
     /// One user alone posts: the latency that the service has without load.
     Solo,
-    /// Everybody posts at once, under equal request ids: with [`Self::Solo`], shows whether requests are serialised.
+    /// Many post at once, under equal request ids: with [`Self::Solo`], shows whether requests are serialised.
     Burst,
     /// A measured round.
     Round,

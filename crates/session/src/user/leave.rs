@@ -12,8 +12,10 @@ use crate::probe::Tried;
 use crate::profile::Action;
 use crate::socket::Socket;
 
-/// Life of an access token that is to expire in mid-run, in seconds. Services count in whole ones, so 1 may be none.
+/// Life of an access token that is to expire in mid-run, in seconds. Services count in whole ones, so 1 may be none. It is
+/// longer by one for each so many users: the more there are, the longer it takes until a session listens.
 const SHORT_LIFE_S: u64 = 2;
+const USERS_PER_S: u32 = 500;
 
 impl VirtualUser {
     /// Refreshes the first session at the same time as everybody, and sees who it is taken for. Then opens the second, if
@@ -30,7 +32,7 @@ impl VirtualUser {
         if self.main.socket().is_none() {
             return;
         }
-        let life_s = (end == SessionEnd::Expiry).then_some(SHORT_LIFE_S);
+        let life_s = (end == SessionEnd::Expiry).then(|| self.short_life_s());
         let line = self.desk.http.line(self.person.user);
         let Some(login) = self.desk.login(line, account, life_s).await else {
             return;
@@ -67,6 +69,10 @@ impl VirtualUser {
             SessionEnd::Revocation,
         ];
         ends.into_iter().find(can)
+    }
+
+    fn short_life_s(&self) -> u64 {
+        SHORT_LIFE_S + u64::from(self.plan().scale.users / USERS_PER_S)
     }
 
     fn other_replica(&self) -> Replica {

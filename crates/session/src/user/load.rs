@@ -14,10 +14,12 @@ use super::ops::{NoThread, a_little_before, position};
 use crate::clock::nanoseconds;
 use crate::codec::Slot;
 use crate::limits::IN_FLIGHT_LIMIT;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, Steps};
 use crate::profile::Action;
 use crate::socket::{Attempt, Request, Socket};
 
+/// Users who post at once in a burst, at most: enough to tell whether they are served one after the other.
+const BURSTERS: u32 = 256;
 /// Users who cancel, at most: few are enough to be at it at once.
 const CANCELLERS: u32 = 48;
 /// Replies that a user tries to cancel until one is cancelled in the middle.
@@ -36,9 +38,11 @@ impl VirtualUser {
         }
     }
 
-    /// Everybody posts.
+    /// The first [`BURSTERS`] post at once.
     pub(super) async fn burst(&self) {
-        self.post_some().await;
+        if self.person.user.0 < BURSTERS {
+            self.post_some().await;
+        }
     }
 
     async fn post_some(&self) {
@@ -62,22 +66,17 @@ impl VirtualUser {
     /// A measured round that began at `from`.
     pub(super) async fn round(&self, round: Round, from: At) {
         let Some(socket) = self.main.socket() else { return };
+        let turn = self.worker.turn().await;
         socket.call(Request::new(Action::Snapshot)).await;
         let Ok(thread) = self.round_thread(&socket, round).await else {
             return;
         };
+        drop(turn);
         let thread = thread.as_deref();
-        let mut steps = self.plan().steps(self.person.user, round);
+        let steps = self.plan().steps(self.person.user, round);
         let Some(starts) = self.plan().starts(self.person.user, round, from) else {
-            let until = self
-                .worker
-                .clock
-                .instant(At(from.0 + nanoseconds(self.plan().scale.duration)));
-            while Instant::now() < until && socket.is_alive() {
-                let Some(step) = steps.next() else { return };
-                self.perform(&socket, step, thread, None).await;
-            }
-            return;
+            let until = At(from.0 + nanoseconds(self.plan().scale.duration));
+            return self.closed_loop(&socket, thread, steps, until).await;
         };
         let mut flying = FuturesUnordered::new();
         for (start, step) in starts.zip(steps) {
@@ -98,6 +97,22 @@ impl VirtualUser {
             flying.push(self.perform(&socket, step, thread, Some(start)));
         }
         while flying.next().await.is_some() {}
+    }
+
+    /// One op after the other until the time is up, but at least one.
+    async fn closed_loop(&self, socket: &Rc<Socket>, thread: Option<&str>, mut steps: Steps, until: At) {
+        let until = self.worker.clock.instant(until);
+        let first = steps.next();
+        for step in first
+            .into_iter()
+            .chain(steps.take_while(|_| Instant::now() < until))
+        {
+            let _turn = self.worker.turn().await;
+            if !socket.is_alive() {
+                return;
+            }
+            self.perform(socket, step, thread, None).await;
+        }
     }
 
     /// The thread that a round posts into; `None` if the target has no such thing, an error if it gave out none.
