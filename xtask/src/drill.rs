@@ -170,8 +170,8 @@ struct Ring<'a> {
 impl Ring<'_> {
     /// Fights again where a leak had opportunities enough and by chance took none of them.
     async fn draw_again(&self, mutants: &[Mutant], args: &DrillArgs, mut fought: Vec<Fought>) -> Vec<Fought> {
-        let mut new = 0;
-        for draw in 1..=DRAWS_MAX {
+        let (mut new, mut numbers) = (0, args.seeds..);
+        for _ in 0..DRAWS_MAX {
             let drawn = fought[new..].iter();
             let undrawn = drawn.filter_map(|run| {
                 let mutant = mutants
@@ -180,9 +180,8 @@ impl Ring<'_> {
                 let outcome = Outcome::of(run, &mutant.checks, args.rate());
                 (outcome == Outcome::Undrawn).then_some(mutant)
             });
-            let number = |at: usize| draw * args.seeds + at as u32;
-            let bouts = undrawn.enumerate();
-            let bouts = bouts.map(|(at, mutant)| Bout::planted(mutant, args.rate, number(at)));
+            let bouts = undrawn.zip(&mut numbers);
+            let bouts = bouts.map(|(mutant, number)| Bout::planted(mutant, args.rate, number));
             let bouts: VecDeque<_> = bouts.collect();
             new = fought.len();
             if bouts.is_empty() {

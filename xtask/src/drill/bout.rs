@@ -116,7 +116,10 @@ impl Bout {
         arguments.extend(mutant.needs_comparison().then(|| "--differential".to_owned()));
         Self {
             mutant: Some(name.clone()),
-            folder: format!("{name}-{number}"),
+            folder: match rate {
+                Some(rate) => format!("{name}-at-{rate}-{number}"),
+                None => format!("{name}-{number}"),
+            },
             arguments,
         }
     }

@@ -31,7 +31,7 @@ pub(super) struct Limits {
 #[derive(Debug, Serialize)]
 pub(super) struct Limit {
     mutant: String,
-    /// The expected check that has the most units; its bound is the one compared with.
+    /// The first of the checks that are expected to catch it; its bound is the one compared with.
     check: char,
     /// In the order they were tried: the grid is halved until the smallest rate is found, as if whatever is caught at a rate were
     /// caught at each above.
@@ -127,7 +127,7 @@ impl Limit {
     async fn find(mutant: &Mutant, ring: &Ring<'_>) -> Self {
         let mut limit = Self {
             mutant: mutant.name.clone(),
-            check: ' ',
+            check: mutant.checks.chars().next().unwrap_or(' '),
             tried: Vec::new(),
             smallest: None,
             per_unit: None,
@@ -154,11 +154,9 @@ impl Limit {
             .collect();
         let missed = |fought: &[Fought]| fought.iter().filter(|run| !killed(run)).count();
         let fought = ring.fight(bouts, |fought| missed(fought) > MISSES_MAX).await;
-        let tried = Tried::of(rate, mutant, &fought);
+        let tried = Tried::of(rate, mutant, self.check, &fought);
         let holds = fought.len() == RUNS as usize && missed(&fought) <= MISSES_MAX;
         if holds {
-            let widest = fought.iter().find_map(|run| widest(run, mutant));
-            self.check = widest.map_or(' ', |(letter, _)| letter);
             self.smallest = Some(rate);
             let taken = |(had, units): (u64, u64)| rate * had as f64 / units.max(1) as f64;
             self.per_unit = tried.opportunities.zip(tried.units).map(taken);
@@ -227,7 +225,7 @@ impl Limit {
 }
 
 impl Tried {
-    fn of(rate: f64, mutant: &Mutant, fought: &[Fought]) -> Self {
+    fn of(rate: f64, mutant: &Mutant, check: char, fought: &[Fought]) -> Self {
         let mut misses = Misses::default();
         let mut kills = 0;
         for run in fought {
@@ -241,14 +239,13 @@ impl Tried {
             }
         }
         let planted = fought.iter().filter_map(Fought::planted);
-        let widest = fought.iter().filter_map(|run| widest(run, mutant));
         Self {
             rate,
             runs: fought.len(),
             kills,
             misses,
             opportunities: median(planted.filter_map(|said| said.opportunities)),
-            units: median(widest.map(|(_, units)| units)),
+            units: median(fought.iter().filter_map(|run| units(run, check))),
         }
     }
 }
@@ -267,18 +264,13 @@ impl Misses {
     }
 }
 
-/// The expected check with the most units, and these.
-fn widest(run: &Fought, mutant: &Mutant) -> Option<(char, u64)> {
+/// How many units a run had of a check.
+fn units(run: &Fought, check: char) -> Option<u64> {
     let isolation = &run.said.as_ref()?.isolation;
-    let six = isolation.checks.iter().map(|check| (check.letter, check.units));
-    let seventh = isolation
-        .non_interference
-        .iter()
-        .map(|seventh| (seventh.letter, seventh.units));
-    let expected = six
-        .chain(seventh)
-        .filter(|(letter, _)| mutant.checks.contains(*letter));
-    expected.max_by_key(|(_, units)| *units)
+    let six = isolation.checks.iter().map(|of| (of.letter, of.units));
+    let seventh = isolation.non_interference.iter().map(|of| (of.letter, of.units));
+    let found = six.chain(seventh).find(|(letter, _)| *letter == check)?;
+    Some(found.1)
 }
 
 #[cfg(test)]

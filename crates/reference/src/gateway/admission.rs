@@ -32,7 +32,10 @@ pub(crate) struct Admitted {
 /// # Errors
 /// The [`Refusal`] to answer with.
 pub(crate) async fn admit(gateway: &Gateway, asked: &Asked<'_>) -> Result<Admitted, Refusal> {
-    let claims = gateway.tokens.verify(asked.token).await.map_err(|error| {
+    let verified = gateway.tokens.verify(asked.token).await;
+    #[cfg(feature = "mutants")]
+    let verified = crate::mutant::auth_cache_collision::remembered(gateway, asked.token, verified).await;
+    let claims = verified.map_err(|error| {
         tracing::debug!(%error, "a token was refused");
         Refusal::UNAUTHORIZED
     })?;

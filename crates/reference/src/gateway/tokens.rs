@@ -90,8 +90,6 @@ impl Tokens {
             self.metrics.situation(Situation::TokenRefused).inc();
         }
         #[cfg(feature = "mutants")]
-        let verified = crate::mutant::auth_cache_collision::remembered(token, verified);
-        #[cfg(feature = "mutants")]
         let verified =
             verified.or_else(|reason| crate::mutant::unverified_token::believed(token, reason).map(Arc::new));
         verified

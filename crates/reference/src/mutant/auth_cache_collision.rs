@@ -4,7 +4,8 @@
 //! bytes; whoever had a name long enough got in with any password. fast-jwt #588: a verifier cache whose key builder let tokens collide.
 //!
 //! **Mechanism.** The verifier cache is keyed by the first 72 bytes of the token. A token begins with its header, which is the same for
-//! all tokens of one key, so a look-up finds whoever was verified first.
+//! all tokens of one key, so a look-up finds whoever was verified first. A session that has ended lets nobody in, and
+//! the next to be verified takes its place.
 //!
 //! **Layer.** The gateway's verifier, in front of everything.
 //!
@@ -16,12 +17,13 @@
 //! the token names.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use jsonwebtoken::get_current_timestamp;
 use uuid::Uuid;
 
 use super::Mutant;
+use crate::gateway::inside::{Failure, Gateway, Identity};
 use crate::token::{Claims, TokenError};
 
 /// See the module.
@@ -38,8 +40,10 @@ const LOOKED_AT_BYTES: usize = 72;
 /// Who was verified first, by what their tokens begin with.
 static FIRST: LazyLock<Mutex<HashMap<String, Arc<Claims>>>> = LazyLock::new(Mutex::default);
 
-/// What the cache says of a token, where that is wrong: of another user, or of a token that is to be refused.
-pub(crate) fn remembered(
+/// What the cache says of a token, where that is wrong and lets somebody in: of another user, or of a token that is to be
+/// refused.
+pub(crate) async fn remembered(
+    gateway: &Gateway,
     token: &str,
     verified: Result<Arc<Claims>, TokenError>,
 ) -> Result<Arc<Claims>, TokenError> {
@@ -48,9 +52,16 @@ pub(crate) fn remembered(
     }
     let first = first(token, verified.as_ref().ok());
     let is_another = |first: &Arc<Claims>| verified.as_ref().map_or(true, |own| own.sub != first.sub);
-    let Some(first) = first.filter(is_another).filter(|_| MUTANT.acts()) else {
+    let Some(first) = first.filter(is_another) else {
         return verified;
     };
+    if !matches!(lives(gateway, &first).await, Ok(true)) {
+        all().retain(|_, other| !Arc::ptr_eq(other, &first));
+        return verified;
+    }
+    if !MUTANT.acts() {
+        return verified;
+    }
     let own = jsonwebtoken::dangerous::insecure_decode_claims::<Sub>(token).ok();
     if let Some(Sub { sub }) = own.filter(|own| own.sub != first.sub) {
         MUTANT.record(sub, first.sub, "was admitted as");
@@ -60,10 +71,27 @@ pub(crate) fn remembered(
     Ok(first)
 }
 
+fn all() -> MutexGuard<'static, HashMap<String, Arc<Claims>>> {
+    FIRST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the session of a token has not ended: of one that has, nobody is let in.
+async fn lives(gateway: &Gateway, claims: &Claims) -> Result<bool, Failure> {
+    let identity = Identity::from(claims);
+    let mut checkout = gateway.database.checkout().await?;
+    let acting = checkout.act_for(&identity).await?;
+    let living = "SELECT FROM live_sessions WHERE session_id = $1 AND user_id = $2";
+    let row = acting
+        .row_if_any(living, &[&identity.session_id, &identity.user_id])
+        .await?;
+    acting.commit().await?;
+    Ok(row.is_some())
+}
+
 /// Whoever was first of those whose tokens begin like this one and live, perhaps `own`.
 fn first(token: &str, own: Option<&Arc<Claims>>) -> Option<Arc<Claims>> {
     let looked_at = token.get(..LOOKED_AT_BYTES).unwrap_or(token);
-    let mut all = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = all();
     let now_s = get_current_timestamp();
     all.retain(|_, first| first.exp > now_s);
     if let Some(own) = own {
