@@ -178,6 +178,21 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Whether this is in its content, where that does not stand in the message as it is.
+    pub(crate) fn has_joined(&self, needle: &str) -> bool {
+        match self {
+            Self::Reply {
+                payload: Cow::Owned(payload),
+                ..
+            }
+            | Self::Event {
+                payload: Cow::Owned(payload),
+                ..
+            } => payload.contains(needle),
+            _ => false,
+        }
+    }
+
     /// The same, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Item<'static> {

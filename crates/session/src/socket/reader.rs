@@ -140,7 +140,7 @@ impl Socket {
         let parts = items.iter().map(|item| part(item, self.op_of(item))).collect();
         self.record_inbound(at, source, bytes, parts);
         self.trace(|| self.came(bytes, &items));
-        self.tell_watches(at, bytes);
+        self.tell_watches(at, bytes, &items);
         for item in &items {
             self.act_on(at, item, self.op_of(item));
         }
@@ -311,15 +311,17 @@ impl Socket {
         }
     }
 
-    fn tell_watches(&self, at: At, bytes: &[u8]) {
+    /// Tells who waits for text that is in a message, or in what is whole with it.
+    fn tell_watches(&self, at: At, bytes: &[u8], items: &[Item<'_>]) {
         let mut watches = self.watches.borrow_mut();
         if watches.is_empty() {
             return;
         }
         let text = String::from_utf8_lossy(bytes);
+        let has = |needle: &str| text.contains(needle) || items.iter().any(|item| item.has_joined(needle));
         let (hit, rest): (Vec<_>, Vec<_>) = watches
             .drain(..)
-            .partition(|watch| !watch.seen.is_closed() && text.contains(&watch.needle));
+            .partition(|watch| !watch.seen.is_closed() && has(&watch.needle));
         watches.extend(rest.into_iter().filter(|watch| !watch.seen.is_closed()));
         for watch in hit {
             // whoever waited may have gone

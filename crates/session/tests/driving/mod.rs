@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use history::{Audience, Fact, RunHeader};
+use history::{Fact, RunHeader};
 use isolation::{Judgement, State};
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
@@ -52,11 +52,22 @@ fn run_as(
         duration,
         ..Scale::default()
     };
+    run_on(profile, scale, limits, (auth, gateway), interrupt)
+}
+
+/// Drives users of a target of one's own, and judges.
+pub(crate) fn run_on(
+    profile: Profile,
+    scale: Scale,
+    limits: Limits,
+    (auth, gateway): (String, String),
+    interrupt: watch::Receiver<bool>,
+) -> Run {
     let folder = tempfile::tempdir().expect("a folder");
     let began = Instant::now();
     let mut composer = Recorder::create(folder.path(), RUN, 0).expect("a history");
     let clock = Clock::new(began);
-    composer.record(clock.now(), Fact::Run(Box::new(header(&profile, users))));
+    composer.record(clock.now(), Fact::Run(Box::new(header(&profile, &scale))));
     let driven = drive(Drive {
         plan: Plan::new(scale).expect("a plan"),
         target: Target {
@@ -101,23 +112,23 @@ pub(crate) fn quick() -> Limits {
     }
 }
 
-fn header(profile: &Profile, users: u32) -> RunHeader {
+fn header(profile: &Profile, scale: &Scale) -> RunHeader {
     RunHeader {
         version: 1,
         run: RUN,
         seed: 1,
         started_unix_ms: 0,
         target: profile.name.clone(),
-        users,
-        tenants: 3,
+        users: scale.users,
+        tenants: scale.tenants,
         rounds: 1,
         planes: vec!["isolation".to_owned()],
         gates: Vec::new(),
-        not_applicable: Vec::new(),
-        unseen: Vec::new(),
+        not_applicable: profile.not_applicable.clone(),
+        unseen: profile.unseen.clone(),
         revocation_grace_ms: 1_000,
         text_channels: true,
-        identity_audience: Audience::OwnTenant,
+        identity_audience: profile.identity_audience,
         repeat: String::new(),
         notes: Vec::new(),
     }
