@@ -36,38 +36,3 @@ pub(crate) async fn run(command: &TargetCommand) -> Result<Exit> {
     }
     Ok(Exit::Done)
 }
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use session::profile::{ProfileError, TargetFile};
-
-    /// What may be wrong here, and is not where somebody uses the profile: its secret is not given.
-    const NOT_GIVEN: &str = "environment variable";
-
-    #[test]
-    fn the_profiles_of_real_services_are_profiles() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets");
-        let files = std::fs::read_dir(folder).unwrap();
-        let files = files.map(|file| file.unwrap().path());
-        let mut read = 0;
-        for file in files.filter(|file| file.extension().is_some_and(|end| end == "toml")) {
-            match TargetFile::read(&file) {
-                Ok(target) => assert_eq!(
-                    file.file_stem().and_then(|name| name.to_str()),
-                    Some(target.profile.name.as_str())
-                ),
-                Err(ProfileError::Mistaken(mistakes)) => {
-                    let wrong = mistakes
-                        .iter()
-                        .filter(|mistake| !mistake.message.contains(NOT_GIVEN));
-                    assert_eq!(wrong.count(), 0, "{mistakes:#?}");
-                }
-                Err(error) => panic!("{error}"),
-            }
-            read += 1;
-        }
-        assert!(read >= 7, "{read} profiles");
-    }
-}

@@ -60,7 +60,7 @@ impl Default for Scale {
             users: 12,
             tenants: 3,
             rounds: 3,
-            duration: Duration::from_millis(600),
+            duration: Duration::from_millis(500),
             rate: None,
             mix: Mix::Everything,
             workers: 2,
@@ -295,6 +295,11 @@ impl Plan {
         others
             .find(|other| other.tenant != person.tenant)
             .map(|other| other.user)
+    }
+
+    /// Whom `person` probes: a stranger and a peer, as far as there are any.
+    pub fn victims(&self, person: &Person) -> impl Iterator<Item = User> + use<> {
+        [self.stranger(person), self.peer(person)].into_iter().flatten()
     }
 
     fn rng(&self, user: User, round: Round, purpose: u64) -> ChaCha8Rng {

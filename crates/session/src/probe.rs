@@ -2,8 +2,8 @@
 //!
 //! One file for each check. Every user is an attacker; its victims are a stranger (of another tenant) and a peer (of
 //! its own). A probe is an *ask* (an answer decides, and the control after it is the fence) or is *awaited* (a push would
-//! decide): everybody provokes such pushes in a phase of their own, and in the next has something pushed to itself,
-//! after which nothing of the provocation can still be on its way.
+//! decide): everybody, or of many the first and all victims, provokes such pushes in a phase of their own, and in the
+//! next has something pushed to itself, after which nothing of the provocation can still be on its way.
 
 mod boundary;
 mod forge;
@@ -145,10 +145,14 @@ impl VirtualUser {
 
     /// A stranger and a peer, as far as there are any.
     fn victims(&self) -> impl Iterator<Item = User> {
-        let plan = self.plan();
-        [plan.stranger(&self.person), plan.peer(&self.person)]
-            .into_iter()
-            .flatten()
+        self.plan().victims(&self.person)
+    }
+
+    /// Whether it does what is pushed: it is one of the first, or a victim of a prober.
+    fn provokes(&self) -> bool {
+        let probers = self.plan().people.iter().take(PROBERS as usize);
+        let mut victims = probers.flat_map(|prober| self.plan().victims(prober));
+        self.is_of_the_first() || victims.any(|victim| victim == self.person.user)
     }
 
     /// Control, attack, control: the second control shows that the attack's answer would have come by then.
@@ -247,7 +251,9 @@ impl VirtualUser {
 
     /// Does what would be pushed to those who should have been denied.
     pub(crate) async fn provoke(&self) {
-        let Some(socket) = self.main.socket() else { return };
+        let Some(socket) = self.main.socket().filter(|_| self.provokes()) else {
+            return;
+        };
         if let Ok(thread) = self.thread_to_post_into(&socket) {
             self.post(&socket, thread.as_deref(), None).await;
         }
@@ -262,7 +268,9 @@ impl VirtualUser {
 
     /// Has something pushed to itself, and decides what was awaited.
     pub(crate) async fn echo(&self) {
-        let Some(socket) = self.main.socket() else { return };
+        let Some(socket) = self.main.socket().filter(|_| self.provokes()) else {
+            return;
+        };
         socket
             .call(Request::new(Action::Presence).with(Slot::Status, "echoed"))
             .await;

@@ -24,6 +24,9 @@ use crate::probe::Awaited;
 use crate::socket::Socket;
 use crate::worker::Worker;
 
+/// Users who do what does not get truer by more of them doing it, and what would keep the others waiting.
+const ENOUGH_USERS: u32 = 256;
+
 /// One person of the plan, alive.
 pub(crate) struct VirtualUser {
     pub(crate) worker: Rc<Worker>,
@@ -144,6 +147,11 @@ impl VirtualUser {
             PhaseKind::Alone => return,
         };
         part.await;
+    }
+
+    /// Whether it does what a part of many users is enough for.
+    pub(crate) fn is_of_the_first(&self) -> bool {
+        self.person.user.0 < ENOUGH_USERS
     }
 
     /// Whether it can take part: connected, and answered.

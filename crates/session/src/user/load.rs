@@ -18,8 +18,6 @@ use crate::plan::{Plan, Step, Steps};
 use crate::profile::Action;
 use crate::socket::{Attempt, Request, Socket};
 
-/// Users who post at once in a burst, at most: enough to tell whether they are served one after the other.
-const BURSTERS: u32 = 256;
 /// Users who cancel, at most: few are enough to be at it at once.
 const CANCELLERS: u32 = 48;
 /// Replies that a user tries to cancel until one is cancelled in the middle.
@@ -38,9 +36,9 @@ impl VirtualUser {
         }
     }
 
-    /// The first [`BURSTERS`] post at once.
+    /// Everybody, or enough of many, post at once.
     pub(super) async fn burst(&self) {
-        if self.person.user.0 < BURSTERS {
+        if self.is_of_the_first() {
             self.post_some().await;
         }
     }

@@ -73,7 +73,7 @@ impl VirtualUser {
             .await;
     }
 
-    /// Members subscribe and post; everybody looks up another and says that it is there.
+    /// Members subscribe and post, everybody says that it is there, and some ask for what others ask for at once.
     pub(super) async fn join(&self) {
         let Some(socket) = self.main.socket() else { return };
         if self.person.room.is_some() {
@@ -84,7 +84,9 @@ impl VirtualUser {
             .call(Request::new(Action::Presence).with(Slot::Status, "here"))
             .await;
         socket.call(Request::new(Action::ListRooms)).await;
-        self.ask_at_once(&socket).await;
+        if self.is_of_the_first() {
+            self.ask_at_once(&socket).await;
+        }
     }
 
     /// Asks the same thing twice and for two users, all at once, just after a post has made the service forget what it knew:
