@@ -29,7 +29,7 @@ use control::Control;
 use limit::Limits;
 use matrix::{Matrix, Outcome};
 
-/// Times that a leak is drawn again which took none of its opportunities: at [`matrix::EXPECTED_FIRINGS_MIN`], one of 20 runs is
+/// Times that a leak is drawn again which took none of its opportunities: where three are expected, one of 20 runs is
 /// such a run, and one of 160,000 such drills ends without a draw.
 const DRAWS_MAX: u32 = 3;
 /// Connections that one run opens at most, its own included.
