@@ -176,7 +176,7 @@ fn the_profiles_that_are_kept_are_profiles() {
         let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["e2e", "--mutant", "x", "--target"])
             .arg(&path)
-            .envs(["SC_AUTH_KEY", "POSTGRAPHILE_KEY"].map(|name| (name, "any")))
+            .envs(["SC_AUTH_KEY", "POSTGRAPHILE_KEY", "DIRECTUS_TOKEN", "DIRECTUS_ROLE"].map(|name| (name, "any")))
             .stdin(Stdio::null())
             .output()
             .unwrap();

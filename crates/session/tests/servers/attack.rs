@@ -76,6 +76,10 @@ pub(crate) async fn over_websocket(mut stream: TcpStream, attack: Attack) {
 
 /// Answers HTTP requests until the other side is gone.
 pub(crate) async fn over_http(mut stream: TcpStream, attack: Attack) {
+    // an answer that comes before the request is none
+    let Ok(1..) = stream.read(&mut [0; 1024]).await else {
+        return;
+    };
     let _ = match attack {
         Attack::Headers => stream.write_all(b"HTTP/1.1 200 OK\r\n").await,
         _ => {
