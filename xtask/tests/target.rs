@@ -46,6 +46,7 @@ fn run(profile: &str, files: &[(&str, &str)], leaky: bool) -> Run {
         .arg("--out")
         .arg(&out)
         .env("LEAKY", if leaky { "1" } else { "0" })
+        .env("PORTAL_ADMIN", "root")
         .env("COLUMNS", "100")
         .stdin(Stdio::null())
         .output()
@@ -176,7 +177,15 @@ fn the_profiles_that_are_kept_are_profiles() {
         let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
             .args(["e2e", "--mutant", "x", "--target"])
             .arg(&path)
-            .envs(["SC_AUTH_KEY", "POSTGRAPHILE_KEY", "DIRECTUS_TOKEN", "DIRECTUS_ROLE"].map(|name| (name, "any")))
+            .envs(
+                [
+                    "SC_AUTH_KEY",
+                    "POSTGRAPHILE_KEY",
+                    "DIRECTUS_TOKEN",
+                    "DIRECTUS_ROLE",
+                ]
+                .map(|name| (name, "any")),
+            )
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -240,6 +249,75 @@ fn a_log_in_that_is_the_same_user_for_all_is_caught() {
         )
         .replace("[http]", "[users]\nlist = \"users.csv\"\n\n[http]");
     never_valid(&profile, &[("users.csv", all)], 10, "one user id for two users");
+}
+
+/// The tiny service's profile, with something gone of the service.
+fn hollow(manner: &str) -> String {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let notes_py = format!("{:?}", here.join("tests/hollow.py"));
+    let environment = format!(
+        "env = {{ NOTES = {:?}, MANNER = {manner:?} }}",
+        here.join("targets/notes")
+    );
+    let profile = notes()
+        .replace("\"notes.py\"", &notes_py)
+        .replace(r#"env = { LEAKY = "${env:LEAKY=0}" }"#, &environment);
+    assert!(profile.contains("hollow.py") && profile.contains("MANNER"));
+    profile
+}
+
+#[test]
+fn where_any_token_is_taken_at_the_door_that_is_caught() {
+    let accepted = "probe accepted: last character cut off";
+    never_valid(&hollow("everybody is let in"), &[], 10, accepted);
+    never_valid(&hollow("strangers are guests"), &[], 10, accepted);
+}
+
+#[test]
+fn where_what_is_taken_for_a_token_is_none_that_is_caught() {
+    // the profile takes the wrong thing for a token, and the service lets everybody in who has none
+    let wrong = |manner| hollow(manner).replace("access-token = \"/token\"", "access-token = \"/id\"");
+    never_valid(&wrong("everybody is let in"), &[], 10, "probe accepted: ");
+    never_valid(&wrong("strangers are guests"), &[], 10, "taken for another user");
+}
+
+#[test]
+fn where_every_answer_is_an_error_nothing_is_proven() {
+    never_valid(
+        &hollow("every answer is an error"),
+        &[],
+        12,
+        "no WhoAmI ever succeeded",
+    );
+}
+
+#[test]
+fn where_a_log_in_gives_everybody_the_first_users_session_that_is_caught() {
+    never_valid(&hollow("all are one"), &[], 10, "taken for another user");
+}
+
+/// A service of forms, cookies and posts over HTTP.
+fn portal() -> String {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let profile = fs::read_to_string(tests.join("portal.toml")).unwrap();
+    profile.replace("\"FOLDER\"", &format!("{tests:?}"))
+}
+
+#[test]
+fn forms_cookies_and_posts_over_http() {
+    let clean = run(&portal(), &[], false);
+    assert_eq!(clean.code, 0, "{}", clean.said);
+    assert!(states(&clean).iter().all(|(_, state)| state == "valid"));
+    let leaky = run(&portal(), &[], true);
+    assert_eq!(leaky.code, 10, "{}", leaky.said);
+    let read = "probe accepted: reading a foreign thread";
+    assert!(leaky.said.contains(read), "{}", leaky.said);
+}
+
+#[test]
+fn where_a_log_in_by_form_fails_with_a_status_of_success_that_is_seen() {
+    let wrong = portal().replace("csrf = \"${ticket}\"", "csrf = \"guessed\"");
+    never_valid(&wrong, &[], 12, "no Login ever succeeded");
 }
 
 #[test]

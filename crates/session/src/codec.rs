@@ -193,6 +193,11 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Whether it is content that nobody asked for, and this is in it.
+    pub(crate) fn pushes(&self, needle: &str) -> bool {
+        matches!(self, Self::Event { content: true, payload, .. } if payload.contains(needle))
+    }
+
     /// The same, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Item<'static> {

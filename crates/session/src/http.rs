@@ -9,15 +9,14 @@ use history::{
     At, ChannelKind, CloseCause, Conn, Fact, Inbound, Interval, Invoked, Op, Outcome, Part, Replica, Role,
     Session, Source, Step, User,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode, redirect};
 use tokio::sync::Semaphore;
 
-use crate::codec::{Missing, Slot, Values};
-use crate::limits::{BODY_LIMIT_BYTES, BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE, HTTP_IDLE};
-use crate::pointer::pick;
-use crate::profile::{Exchange, Verb};
+use crate::asking::{self, Jar, in_words, reason_of};
+use crate::codec::{Slot, Values};
+use crate::limits::{BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE, HTTP_IDLE};
+use crate::profile::Exchange;
 use crate::socket::header_lines;
 use crate::trace::TracedStep;
 use crate::worker::Worker;
@@ -68,6 +67,8 @@ pub(crate) struct HttpAnswer {
 /// What came over the wire.
 struct Received {
     status: u16,
+    /// Whether that is success; if not, what it is.
+    success: Result<(), String>,
     values: Values,
     retry_after: Option<Duration>,
 }
@@ -101,6 +102,8 @@ impl Http {
             .pool_max_idle_per_host(HTTP_AT_ONCE)
             .pool_idle_timeout(HTTP_IDLE)
             .build()?;
+        // ops that go over HTTP use the same connections
+        let client = worker.http.get_or_init(|| client).clone();
         Ok(Self {
             worker: Rc::clone(worker),
             client,
@@ -142,29 +145,54 @@ impl Http {
         });
     }
 
-    /// Asks and reads the answer.
-    pub(crate) async fn call(&self, line: &Line, call: Call<'_>) -> HttpAnswer {
-        let request = match self.request(line, &call) {
+    /// Goes through the steps of an exchange, each with what those before it gave, and reads the answer.
+    pub(crate) async fn call(&self, line: &Line, mut call: Call<'_>) -> HttpAnswer {
+        let (mut jar, mut given) = (Jar::default(), Values::new());
+        for step in &call.exchange.before {
+            let asked = Call {
+                role: Role::Other,
+                exchange: step,
+                ..call.clone()
+            };
+            let answer = self.ask(line, &asked, &mut jar).await;
+            if !answer.is_ok() {
+                return answer;
+            }
+            call.values.extend(answer.values.clone());
+            given.extend(answer.values);
+        }
+        let answer = self.ask(line, &call, &mut jar).await;
+        given.extend(answer.values);
+        HttpAnswer {
+            values: given,
+            ..answer
+        }
+    }
+
+    /// One request and its answer.
+    async fn ask(&self, line: &Line, call: &Call<'_>, jar: &mut Jar) -> HttpAnswer {
+        let request = match self.request(line, call, jar) {
             Ok(request) => request,
             Err(reason) => return self.not_made(reason),
         };
         // the turns are never closed; an error would be no reason not to ask
         let _turn = self.turns.acquire().await;
-        let (op, from) = self.invoke(line, &call);
+        let (op, from) = self.invoke(line, call);
         let tracer = &self.worker.tracer;
-        tracer.tell(from, line.user, line.conn, || TracedStep::Asked(in_words(&call)));
+        tracer.tell(from, line.user, line.conn, || {
+            TracedStep::Asked(in_words(call.exchange, &call.values, call.bearer))
+        });
         let answer = match request.send().await {
-            Ok(response) => self.read(line, op, &call, response).await,
+            Ok(response) => self.read(line, op, call, (response, jar)).await,
             Err(error) => Err(reason_of(&error)),
         };
         let to = self.worker.clock.now();
         let during = Interval { from, to };
         let (outcome, received) = match answer {
-            Ok(received) if (200..300).contains(&received.status) => (Outcome::Ok, Some(received)),
-            Ok(received) => (
-                Outcome::Fail(format!("status {}", received.status)),
-                Some(received),
-            ),
+            Ok(mut received) => match std::mem::replace(&mut received.success, Ok(())) {
+                Ok(()) => (Outcome::Ok, Some(received)),
+                Err(reason) => (Outcome::Fail(reason), Some(received)),
+            },
             Err(reason) => (Outcome::Info(reason), None),
         };
         if let Outcome::Info(reason) = &outcome {
@@ -210,39 +238,18 @@ impl Http {
         }
     }
 
-    fn request(&self, line: &Line, call: &Call<'_>) -> Result<reqwest::RequestBuilder, String> {
-        let Exchange {
-            verb,
-            path,
-            body,
-            headers,
-            bearer,
-            ..
-        } = call.exchange;
-        let told = |missing: Missing| missing.to_string();
+    fn request(&self, line: &Line, call: &Call<'_>, jar: &Jar) -> Result<reqwest::RequestBuilder, String> {
         let target = &self.worker.target;
         let base = line
             .stranger
             .map_or(&target.auth, |stranger| &target.strangers[stranger].auth);
-        let url = format!(
-            "{base}{}",
-            path.text(&call.values, percent_encoded).map_err(told)?
-        );
-        let mut request = match verb {
-            Verb::Get => self.client.get(url),
-            Verb::Post => self.client.post(url),
-        };
-        if let Some(body) = body {
-            let body = body.json(&call.values).map_err(told)?;
-            request = request.header("content-type", "application/json").body(body);
-        }
-        for (name, value) in headers {
-            request = request.header(name, value.text(&call.values, str::to_owned).map_err(told)?);
-        }
-        if let (true, Some(token)) = (bearer, call.bearer) {
-            request = request.bearer_auth(token);
-        }
-        Ok(request)
+        asking::request(
+            &self.client,
+            base,
+            call.exchange,
+            &call.values,
+            (call.bearer, jar),
+        )
     }
 
     fn invoke(&self, line: &Line, call: &Call<'_>) -> (Op, At) {
@@ -277,75 +284,55 @@ impl Http {
         line: &Line,
         op: Op,
         call: &Call<'_>,
-        mut response: Response,
+        (mut response, jar): (Response, &mut Jar),
     ) -> Result<Received, String> {
-        let (at, status) = (self.worker.clock.now(), response.status());
-        let retry_after = retry_after(&response);
-        let headers = format!("{status}\r\n{}", header_lines(response.headers()));
-        self.record(line, at, Source::Headers, headers.as_bytes(), Vec::new());
-        let body = self.body(&mut response).await;
-        let text = String::from_utf8_lossy(body.as_deref().unwrap_or_else(|(read, _)| read));
-        let mut values = Values::new();
-        for (slot, pointer) in &call.exchange.holds {
-            if let Some(value) = pick(&text, pointer) {
-                values.set(*slot, value);
-            }
-        }
-        let own = [Slot::AccessToken, Slot::RefreshToken].map(|slot| values.get(slot).unwrap_or_default());
+        let (status, retry_after) = (response.status(), retry_after(&response));
+        jar.take(response.headers());
+        let body = asking::body(&mut response).await;
+        let at = self.worker.clock.now();
+        let text = String::from_utf8_lossy(body.as_ref().unwrap_or_else(|cut| &cut.body));
+        let values = asking::found(call.exchange, response.headers(), &text);
+        let success = call.exchange.success.of(status.as_u16(), &text);
+        let own = [Slot::AccessToken, Slot::RefreshToken, Slot::Ticket];
+        let own = own.map(|slot| values.get(slot).unwrap_or_default());
         let tracer = &self.worker.tracer;
         own.iter().for_each(|token| tracer.hide(token, REDACTED));
         tracer.tell(at, line.user, line.conn, || {
             let holds = call.exchange.holds.iter();
-            let sought = holds.map(|(slot, at)| (slot.name(), at.clone(), values.get(*slot).is_some()));
+            let sought = holds.map(|(slot, at)| (slot.name(), at.to_string(), values.get(*slot).is_some()));
             TracedStep::Answered {
                 status: Some(status.as_u16()),
                 body: text.clone().into_owned(),
                 sought: sought.collect(),
             }
         });
-        let step = if status.is_success() {
-            Step::Done
-        } else {
-            Step::Error
-        };
-        let parts = vec![Part::Reply {
-            op: Some(op),
-            step,
-            text: None,
-        }];
+        let headers = format!("{status}\r\n{}", header_lines(response.headers()));
         self.record(
             line,
-            self.worker.clock.now(),
-            Source::Body,
-            redact(&text, &own).as_bytes(),
-            parts,
+            at,
+            Source::Headers,
+            redact(&headers, &own).as_bytes(),
+            Vec::new(),
         );
+        let parts = vec![Part::Reply {
+            op: Some(op),
+            step: if success.is_ok() { Step::Done } else { Step::Error },
+            text: None,
+        }];
+        self.record(line, at, Source::Body, redact(&text, &own).as_bytes(), parts);
         match body {
             Ok(_) => Ok(Received {
                 status: status.as_u16(),
+                success,
                 values,
                 retry_after,
             }),
-            Err((_, reason)) => Err(reason),
-        }
-    }
-
-    /// The body, or what came of it and why no more did.
-    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, (Vec<u8>, String)> {
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(body),
-                Err(error) => return Err((body, reason_of(&error))),
-            }
-            if body.len() > BODY_LIMIT_BYTES {
-                let what =
-                    format!("an HTTP body of more than {BODY_LIMIT_BYTES} bytes was not read to its end");
-                self.worker.record(Fact::LimitHit {
-                    what: what.as_str().into(),
-                });
-                return Err((body, what));
+            Err(cut) => {
+                if cut.at_limit {
+                    let what = cut.why.as_str().into();
+                    self.worker.record(Fact::LimitHit { what });
+                }
+                Err(cut.why)
             }
         }
     }
@@ -374,34 +361,6 @@ impl Http {
     }
 }
 
-/// A request, for people.
-fn in_words(call: &Call<'_>) -> String {
-    let Exchange {
-        verb,
-        path,
-        body,
-        bearer,
-        ..
-    } = call.exchange;
-    let verb = format!("{verb:?}").to_uppercase();
-    let path = path.text(&call.values, percent_encoded).unwrap_or_default();
-    let body = body.as_ref().and_then(|body| body.json(&call.values).ok());
-    let token = call.bearer.filter(|_| *bearer).map_or("", |_| "with a token");
-    let words = [verb, path, body.unwrap_or_default(), token.to_owned()];
-    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    words.join(" ")
-}
-
-/// A value as it goes into a path or a query (RFC 3986, section 2.3).
-pub(crate) fn percent_encoded(value: &str) -> String {
-    const TAKEN: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
-    utf8_percent_encode(value, TAKEN).to_string()
-}
-
 /// How long to wait before asking again, if the answer is that the service is too busy (RFC 9110, section 10.2.3, in seconds).
 fn retry_after(response: &Response) -> Option<Duration> {
     let busy = matches!(
@@ -412,20 +371,8 @@ fn retry_after(response: &Response) -> Option<Duration> {
     header.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// The cause at the bottom, without the URL that is wrapped around it.
-fn reason_of(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "timeout".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
 /// `text` with each of `tokens` replaced.
-fn redact<'a>(text: &'a str, tokens: &[&str]) -> Cow<'a, str> {
+pub(crate) fn redact<'a>(text: &'a str, tokens: &[&str]) -> Cow<'a, str> {
     let mut text = Cow::Borrowed(text);
     for token in tokens.iter().filter(|token| !token.is_empty()) {
         if text.contains(token) {

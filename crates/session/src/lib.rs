@@ -29,6 +29,7 @@
 //! ```
 
 mod alarm;
+mod asking;
 mod board;
 mod clock;
 pub mod codec;

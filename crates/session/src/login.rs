@@ -34,6 +34,17 @@ pub(crate) struct Tokens {
     pub(crate) expires: Option<At>,
 }
 
+impl Tokens {
+    /// Where nobody has any.
+    fn none() -> Self {
+        Self {
+            access: String::new(),
+            refresh: None,
+            expires: None,
+        }
+    }
+}
+
 impl Login {
     pub(crate) fn session(&self) -> Session {
         self.line.session
@@ -82,7 +93,7 @@ impl Desk {
                 return Some(values);
             }
             Accounts::Register { .. } => Some(self.worker.target.profile.http.register.as_ref()?),
-            Accounts::Signed { .. } => None,
+            Accounts::Unregistered { .. } => None,
         };
         let credentials = Self::credentials(person, &mut mint.borrow_mut()).map_err(|error| {
             let what = error.to_string().into();
@@ -149,6 +160,7 @@ impl Desk {
         let mut values = known.clone();
         let (tokens, said) = match (&http.signing, &http.login) {
             (Some(signing), _) => (self.signed(&line, signing, known, life_s)?, Values::new()),
+            (None, None) if !self.worker.target.profile.has_tokens() => (Tokens::none(), Values::new()),
             (None, None) => (self.listed(&line, known)?, Values::new()),
             (None, Some(login)) => {
                 let exchange = match life_s {

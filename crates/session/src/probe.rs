@@ -36,6 +36,9 @@ const SENTINEL_WAIT: Duration = Duration::from_secs(1);
 /// How long all controls that are pushes may take, after the sentinel.
 const CONTROL_WAIT: Duration = Duration::from_secs(1);
 
+/// Why a probe that a push would decide is not decided.
+const NOTHING_CAME_BACK: &str = "; what its user posted itself was not pushed to it, so that silence says nothing: does it listen to the right topic, and is a push an event?";
+
 /// Letters of an id from which on it is not found in other text by accident.
 const TELLING_LEN: usize = 16;
 /// Letters of a canary that say whose it is, of what kind, and for whom.
@@ -283,26 +286,44 @@ impl VirtualUser {
         }
     }
 
-    /// Whether an event that was caused after all provocations has come.
+    /// Whether something that was caused after all provocations has come: an event, where one can listen to what one posts.
     async fn sentinel(&self, socket: &Rc<Socket>) -> bool {
-        let (Some(thread), Some(nonce)) = (self.first_thread(), self.mint(Audience::Owner, Datum::Nonce))
-        else {
+        let Some(thread) = self.first_thread() else {
             return false;
         };
-        // the controls listened over connections of their own
-        if socket.dialect().denies_by_closing && socket.dialect().can(Action::SubscribeThread) {
+        let listens = socket.dialect().can(Action::SubscribeThread);
+        if listens {
+            // it may listen over another connection, or not any more
             let listen = self.on_thread(Action::SubscribeThread, &thread, self.person.user);
             socket.call(listen).await;
         }
-        let push = socket.watch(nonce.long());
+        if self.comes_back(socket, socket, &thread).await {
+            return true;
+        }
+        // there are services that push to all connections but the one that posted
+        match self.another(socket).await {
+            Some(another) if listens => self.comes_back(socket, &another, &thread).await,
+            _ => false,
+        }
+    }
+
+    /// Whether what is posted over one connection comes to another, or to the same.
+    async fn comes_back(&self, to: &Rc<Socket>, over: &Rc<Socket>, thread: &str) -> bool {
+        let Some(nonce) = self.mint(Audience::Owner, Datum::Nonce) else {
+            return false;
+        };
+        let back = match to.dialect().can(Action::SubscribeThread) {
+            true => to.watch_pushes(nonce.long()),
+            false => to.watch(nonce.long()),
+        };
         let request = Request::new(Action::Post)
             .with(Slot::Thread, thread)
             .with(Slot::Body, nonce.long())
             .with(Slot::Nonce, nonce.short())
             .nonce(nonce.serial)
             .stores(nonce.serial);
-        socket.call(request).await;
-        matches!(tokio::time::timeout(SENTINEL_WAIT, push).await, Ok(Ok(_)))
+        over.call(request).await;
+        matches!(tokio::time::timeout(SENTINEL_WAIT, back).await, Ok(Ok(_)))
     }
 }
 
@@ -322,7 +343,7 @@ impl Awaited {
             tried.detail.push_str("; then it was pushed");
         } else if !sentinel {
             tried.result = ProbeResult::Lost;
-            tried.detail.push_str("; the sentinel did not come");
+            tried.detail.push_str(NOTHING_CAME_BACK);
         }
         tried
     }

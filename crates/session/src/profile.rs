@@ -26,7 +26,7 @@ pub use action::Action;
 pub use capability::Capability;
 pub use company::Company;
 pub use file::{Mistake, ProfileError, TargetFile, schema};
-pub use http::{Exchange, HttpPaths, Verb};
+pub use http::{Body, Exchange, Found, HttpPaths, Pattern, Success, Verb};
 pub use service::{Reach, Ready, Service, fill, variable_of};
 
 /// A target.
@@ -63,6 +63,14 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Whether users have tokens, or anything else that proves who they are to HTTP.
+    #[must_use]
+    pub fn has_tokens(&self) -> bool {
+        let listed = |listed: &Listed| listed.values.get(Slot::AccessToken).is_some();
+        let by_list = matches!(&self.accounts, Accounts::List(all) if all.iter().all(listed));
+        by_list || self.http.login.is_some() || self.http.signing.is_some()
+    }
+
     /// Values from the environment, wherever they are sent: nobody is shown them.
     pub(crate) fn given(&self) -> Vec<String> {
         let HttpPaths {
@@ -76,10 +84,7 @@ impl Profile {
             ..
         } = &self.http;
         let exchanges = [register, login, login_short, me, refresh, logout, key_set];
-        let of_http = exchanges.into_iter().flatten().flat_map(|exchange| {
-            let headers = exchange.headers.iter().map(|(_, value)| value);
-            headers.chain([&exchange.path]).chain(&exchange.body)
-        });
+        let of_http = exchanges.into_iter().flatten().flat_map(Exchange::templates);
         let of_dialects = self.dialects.iter().flat_map(|dialect| {
             let headers = dialect.headers.iter().map(|(_, value)| value);
             let sent = dialect.handshake.iter().filter_map(|step| step.send.as_ref());
@@ -148,7 +153,22 @@ impl Dialect {
         sent.clone().any(proves)
     }
 
-    /// What one asks to see whether one is served at all: an op that takes nothing.
+    /// Whether one has to prove who one is, so that it can be tried without.
+    #[must_use]
+    pub fn asks_for_proof(&self) -> bool {
+        self.takes(Slot::AccessToken) || self.takes(Slot::Password)
+    }
+
+    /// Whether whoever connects says this.
+    #[must_use]
+    pub fn takes(&self, slot: Slot) -> bool {
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let sent = self.handshake.iter().filter_map(|step| step.send.as_ref());
+        let mut all = headers.chain(sent).chain([&self.path]);
+        all.any(|template| template.takes(slot))
+    }
+
+    /// What one asks to see whether one is served at all: an op that takes nothing, over the connection itself.
     #[must_use]
     pub fn proof(&self) -> Option<Action> {
         let simple = [
@@ -157,7 +177,8 @@ impl Dialect {
             Action::ListRooms,
             Action::Snapshot,
         ];
-        simple.into_iter().find(|action| self.can(*action))
+        let over_it = |action: &Action| self.ops.get(action).is_some_and(|op| op.http.is_none());
+        simple.into_iter().find(over_it)
     }
 }
 
@@ -184,8 +205,10 @@ pub struct Greeting {
 /// What an action is on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpShape {
-    /// The request.
+    /// The request; empty where it goes over HTTP.
     pub frame: Template,
+    /// The request and where its answer's values stand, where it goes over HTTP rather than over the connection.
+    pub http: Option<Exchange>,
     /// Messages that go right after it: a fence, say.
     pub then: Vec<Template>,
     /// Values that are made here before the request is written, and are its answer's where it succeeds: an id that the client
@@ -203,7 +226,12 @@ impl OpShape {
     /// All that is written for it.
     pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
         let made = self.makes.iter().map(|(_, template)| template);
-        [&self.frame].into_iter().chain(&self.then).chain(made)
+        let http = self.http.iter().flat_map(Exchange::templates);
+        [&self.frame]
+            .into_iter()
+            .chain(&self.then)
+            .chain(made)
+            .chain(http)
     }
 
     /// Whether any of it says this.

@@ -5,6 +5,7 @@ mod attempt;
 mod autobahn;
 mod connect;
 mod ledger;
+mod over_http;
 mod patience;
 mod reader;
 mod state;
@@ -61,6 +62,8 @@ pub(crate) struct Socket {
     ledger: RefCell<Ledger>,
     /// What frames may say of who asks.
     me: Values,
+    /// The access token that it was opened with, for ops that go over HTTP; `None` if there was none.
+    token: Option<String>,
     patience: RefCell<Patience>,
     stream: RefCell<Option<Stream>>,
     reader: RefCell<Option<JoinHandle<()>>>,
@@ -86,6 +89,8 @@ pub(crate) struct Socket {
 /// Somebody waits for text to come in.
 struct Watch {
     needle: String,
+    /// Whether it has to be pushed, rather than to stand in an answer.
+    pushed: bool,
     seen: oneshot::Sender<At>,
 }
 
@@ -218,11 +223,18 @@ impl Socket {
 
     /// Resolves when `needle` comes in; to be set up before that can happen.
     pub(crate) fn watch(&self, needle: impl Into<String>) -> oneshot::Receiver<At> {
+        self.watch_for(needle.into(), false)
+    }
+
+    /// As [`Self::watch`], for content that is pushed: that it stands in an answer is not enough.
+    pub(crate) fn watch_pushes(&self, needle: impl Into<String>) -> oneshot::Receiver<At> {
+        self.watch_for(needle.into(), true)
+    }
+
+    fn watch_for(&self, needle: String, pushed: bool) -> oneshot::Receiver<At> {
         let (seen, watch) = oneshot::channel();
-        self.watches.borrow_mut().push(Watch {
-            needle: needle.into(),
-            seen,
-        });
+        let watching = Watch { needle, pushed, seen };
+        self.watches.borrow_mut().push(watching);
         watch
     }
 

@@ -1,6 +1,6 @@
 //! What the users of one thread have in common.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     /// Of all its connections.
     pub(crate) backlog: Rc<Backlog>,
     recorder: RefCell<Recorder>,
+    /// The client of all that its users ask over HTTP.
+    pub(crate) http: OnceCell<reqwest::Client>,
     /// Whoever connects has a turn.
     pub(crate) connects: Semaphore,
     /// Whoever acts has a turn.
@@ -102,6 +104,7 @@ impl Worker {
             alarm,
             backlog: Rc::default(),
             recorder: RefCell::new(recorder),
+            http: OnceCell::new(),
             connects: Semaphore::new(CONNECTS_AT_ONCE),
             turns: Semaphore::new(USERS_AT_ONCE),
             phase: Cell::default(),

@@ -31,7 +31,7 @@ handshake = [{ expect = "hello" }, { send = "AUTH ${handle} ${access-token}\n", 
 [dialect.framing.text]
 ends = "\n"
 binary = true
-patterns = ['^MSG (?<length>\d+)$', '^-(?<error>.+)$', '^(?<done>\+)$']
+patterns = ['^MSG (?<length>\d+)$', '^-(?<error>.+)$', '^(?<done>\+).*$']
 rules = [
     { when = { "/text" = "HELLO" }, event = { named = "hello" } },
     { when = { "/done" = true }, reply = { oldest = true } },
@@ -74,12 +74,17 @@ login-short = "keys do not expire"
 
 /// Drives everybody against a broker; the verdicts, and how many heartbeats came.
 fn judged(denial: Denial) -> (Judgement, u32) {
+    judged_of(PROFILE, denial)
+}
+
+/// As [`judged`], by a profile of one's own.
+fn judged_of(profile: &str, denial: Denial) -> (Judgement, u32) {
     let folder = tempfile::tempdir().expect("a folder");
     let users = (0..USERS).fold("handle,user,access-token\n".to_owned(), |users, number| {
         format!("{users}user{number},user{number},key-of-user{number}\n")
     });
     std::fs::write(folder.path().join("users.csv"), users).expect("a file");
-    let profile = PROFILE
+    let profile = profile
         .replace("CLOSES", &(denial == Denial::Close).to_string())
         .replace("FENCED", &(denial == Denial::BeforeFence).to_string());
     let target = TargetFile::parse("broker.toml", &profile, folder.path());
@@ -129,4 +134,34 @@ fn it_denies_by_closing() {
 #[test]
 fn it_leaks() {
     check(Denial::Leaks, State::Violated);
+}
+
+/// With secrets in the answers or not, nobody is told anything where all listen to something else.
+#[track_caller]
+fn check_wrong_topic(post: &str, check: Check, why: &str) {
+    let listening = PROFILE.replace("frame = \"PUB ", post);
+    let wrong = listening.replace(r#""SUB ${thread}\n""#, r#""SUB ${thread}.x\n""#);
+    assert_ne!(listening, wrong);
+    let (judgement, _) = judged_of(&wrong, Denial::Error);
+    assert_eq!(judgement.overall(), State::Unknown);
+    let verdict = judgement.verdict(check);
+    assert!(
+        verdict.reasons.iter().any(|reason| reason.contains(why)),
+        "{verdict}"
+    );
+    assert_eq!(judged_of(&listening, Denial::Error).0.overall(), State::Valid);
+}
+
+#[test]
+fn where_everybody_listens_to_the_wrong_topic_nothing_is_proven() {
+    check_wrong_topic(
+        "frame = \"PUB ",
+        Check::Secret,
+        "never saw their own secrets come back",
+    );
+    check_wrong_topic(
+        "frame = \"SAY ",
+        Check::Thread,
+        "does it listen to the right topic",
+    );
 }

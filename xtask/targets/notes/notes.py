@@ -19,6 +19,9 @@ def http(method, path, body, token):
         return (200, {"id": user}) if user else (401, {"error": "unauthorized"})
     return (200, {"ok": True}) if path == "/health" else (400, {"error": "refused"})
 
+def caller(token):
+    return tokens.get(token)
+
 def answer(user, ask):
     mine = lambda note: note in notes and (LEAKY or notes[note][0] == user)
     if ask["op"] == "who":
@@ -61,14 +64,14 @@ async def serve(reader, writer):
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             token = headers.get("authorization", "").removeprefix("Bearer ")
-            if path == "/ws" and token in tokens:
+            if path == "/ws" and caller(token):
                 accept = hashlib.sha1((headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
                 writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + base64.b64encode(accept) + b"\r\n\r\n")
                 async for ask in frames(reader, writer):
-                    if token not in tokens:
+                    if not caller(token):
                         return send(writer, (4401).to_bytes(2, "big"), 8)
                     try:
-                        reply = {"rid": ask["cid"], "data": answer(tokens[token], ask)}
+                        reply = {"rid": ask["cid"], "data": answer(caller(token), ask)}
                     except (KeyError, TypeError) as error:
                         reply = {"rid": ask.get("cid"), "error": str(error)}
                     send(writer, json.dumps(reply).encode())
@@ -85,4 +88,5 @@ async def main():
     server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))
     await server.serve_forever()
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,6 +1,6 @@
 //! From what is known to a judgement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::{Check, Role, USERS_MAX, Unseen};
 
@@ -181,15 +181,21 @@ fn unresolved_probes(case: &Case<'_>, docket: &mut Docket) {
         .probed
         .iter()
         .filter(|(_, probed)| probed.value.check == docket.check);
-    let unresolved: Vec<_> = of_check.filter(|(_, probed)| !probed.value.resolved).collect();
+    let unresolved: Vec<_> = of_check
+        .filter_map(|(_, probed)| Some((probed.value.name.as_str(), probed.value.shortfall.as_deref()?)))
+        .collect();
     if unresolved.is_empty() {
         return;
     }
-    let names: BTreeSet<_> = unresolved
+    let names: BTreeMap<_, _> = unresolved.iter().rev().copied().collect();
+    let named = names
         .iter()
-        .map(|(_, probed)| probed.value.name.as_str())
-        .collect();
-    let named: Vec<_> = names.iter().take(NAMED_IN_REASON_MAX).copied().collect();
+        .take(NAMED_IN_REASON_MAX)
+        .map(|(name, why)| match *why {
+            "" => (*name).to_owned(),
+            why => format!("{name} ({})", why.trim_start_matches("; ")),
+        });
+    let named: Vec<_> = named.collect();
     let more = if names.len() > named.len() {
         " and others"
     } else {

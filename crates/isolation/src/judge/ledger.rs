@@ -100,7 +100,8 @@ pub(crate) struct Probed {
     pub(crate) attacker: User,
     pub(crate) conn: Option<Conn>,
     pub(crate) during: Interval,
-    pub(crate) resolved: bool,
+    /// Why it says nothing; `None` if it does.
+    pub(crate) shortfall: Option<String>,
 }
 
 /// How often a situation occurred, and who needs it.
@@ -422,7 +423,12 @@ impl Ledger {
             attacker: probe.attacker,
             conn: probe.conn,
             during: probe.during,
-            resolved: resolved || probe.result == ProbeResult::Accepted,
+            shortfall: match probe.result {
+                ProbeResult::Accepted => None,
+                _ if resolved => None,
+                ProbeResult::Lost => Some(probe.detail.clone().into_owned()),
+                _ => Some("the same on its user's own was not accepted".into()),
+            },
         };
         self.probed.put(place, First { place, value });
     }

@@ -8,7 +8,9 @@ use history::Audience;
 use isolation::canary::{BLOCK_LEN, LONG_LEN};
 use serde::{Deserialize, Serialize};
 use session::codec::{Envelope, Framing, Slot, Template};
-use session::profile::{Accounts, Action, Company, Dialect, Exchange, HttpPaths, OpShape, Profile, Verb};
+use session::profile::{
+    Accounts, Action, Body, Company, Dialect, Exchange, Found, HttpPaths, OpShape, Profile, Success, Verb,
+};
 
 /// The phase that is measured is the third, and the numbers of its requests begin above this.
 const FIRST_ID: u64 = 200_001;
@@ -66,6 +68,7 @@ impl Frame {
         let op = |frame, stores| -> Result<OpShape> {
             Ok(OpShape {
                 frame: Template::parse(frame)?,
+                http: None,
                 then: Vec::new(),
                 makes: Vec::new(),
                 holds: Vec::new(),
@@ -116,14 +119,16 @@ fn http() -> Result<HttpPaths> {
 
 fn exchange(body: &str, holds: &[(Slot, &str)]) -> Result<Exchange> {
     Ok(Exchange {
+        before: Vec::new(),
         verb: Verb::Post,
         path: Template::parse("/")?,
         headers: Vec::new(),
-        body: Some(Template::parse(body)?),
+        body: Some(Body::Json(Template::parse(body)?)),
         bearer: false,
+        success: Success::default(),
         holds: holds
             .iter()
-            .map(|(slot, pointer)| (*slot, (*pointer).to_owned()))
+            .map(|(slot, pointer)| (*slot, Found::At((*pointer).to_owned())))
             .collect(),
     })
 }

@@ -230,13 +230,22 @@ pub enum Order {
 
 impl Rule {
     fn fits(&self, json: &str) -> bool {
-        self.when.iter().all(|(pointer, condition)| match condition {
-            Condition::Present => pick(json, pointer).is_some(),
-            Condition::Absent => pick(json, pointer).is_none(),
-            Condition::Null => find(json, pointer) == Some("null"),
-            Condition::Is(text) => pick(json, pointer).as_ref() == Some(text),
-            Condition::Begins(text) => pick(json, pointer).is_some_and(|there| there.starts_with(text)),
-        })
+        self.when
+            .iter()
+            .all(|(pointer, condition)| condition.holds(json, pointer))
+    }
+}
+
+impl Condition {
+    /// Whether it holds of what stands at a pointer.
+    pub(crate) fn holds(&self, json: &str, pointer: &str) -> bool {
+        match self {
+            Self::Present => pick(json, pointer).is_some(),
+            Self::Absent => pick(json, pointer).is_none(),
+            Self::Null => find(json, pointer) == Some("null"),
+            Self::Is(text) => pick(json, pointer).as_ref() == Some(text),
+            Self::Begins(text) => pick(json, pointer).is_some_and(|there| there.starts_with(text)),
+        }
     }
 }
 

@@ -51,10 +51,12 @@ pub enum Slot {
     Me,
     /// The handle of the user who asks.
     MyHandle,
+    /// What one step of a log-in gives to the next: a CSRF token, a challenge, an administrator's token.
+    Ticket,
 }
 
 impl Slot {
-    pub(crate) const ALL: [(Self, &'static str); 32] = [
+    pub(crate) const ALL: [(Self, &'static str); 33] = [
         (Self::Id, "id"),
         (Self::Thread, "thread"),
         (Self::Room, "room"),
@@ -87,6 +89,7 @@ impl Slot {
         (Self::ExpiresS, "expires-s"),
         (Self::Me, "me"),
         (Self::MyHandle, "my-handle"),
+        (Self::Ticket, "ticket"),
     ];
 
     /// Its name in templates.

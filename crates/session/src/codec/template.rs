@@ -51,7 +51,7 @@ pub enum TemplateError {
 
 /// Text with slots, written `${slot}`; as `${slot:bare}`, a slot's value goes into JSON without the quotes around it: within
 /// a longer string, or where a number has to be; `${slot:bytes}` is its length in bytes. `${env:NAME}` is the environment variable of that name.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
 }

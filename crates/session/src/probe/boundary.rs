@@ -11,7 +11,7 @@ use crate::codec::{Slot, Values};
 use crate::http::HttpAnswer;
 use crate::login::Login;
 use crate::plan::SessionEnd;
-use crate::profile::Action;
+use crate::profile::{Action, Exchange};
 use crate::socket::{Knock, Refusal, Request, Socket, Welcome};
 use crate::user::VirtualUser;
 
@@ -63,14 +63,18 @@ impl VirtualUser {
     /// Knocks without a token: at a gateway, in one of the dialects, and over HTTP.
     pub(super) async fn probe_anonymous(&self, socket: &Rc<Socket>) {
         let Some(login) = self.main.login() else { return };
-        let http = self.worker.target.profile.http.me.is_some();
+        let profile = &self.worker.target.profile;
+        let http = profile.http.me.as_ref().is_some_and(Exchange::presents_token);
         let replica = socket.holder().replica;
         let dialects = self.worker.target.profile.dialects.len();
         let dialect = u8::try_from(self.person.user.0 as usize / 2 % dialects).unwrap_or_default();
-        let before = self.can_enter(&login, replica, dialect).await;
-        let attempt = self.knock(None, replica, dialect).await;
-        let after = self.can_enter(&login, replica, dialect).await;
-        self.tried_boundary("connecting without a token", attempt, (before, after));
+        // where nothing proves who one is, there is nothing to come without
+        if profile.dialects[usize::from(dialect)].asks_for_proof() {
+            let before = self.can_enter(&login, replica, dialect).await;
+            let attempt = self.knock(None, replica, dialect).await;
+            let after = self.can_enter(&login, replica, dialect).await;
+            self.tried_boundary("connecting without a token", attempt, (before, after));
+        }
         if !http {
             return;
         }

@@ -76,7 +76,7 @@ impl VirtualUser {
         .await;
         // where a post names no thread, there is none that it could be put into
         let post = socket.dialect().ops.get(&Action::Post);
-        let names = post.is_some_and(|post| post.frame.takes(Slot::Thread));
+        let names = post.is_some_and(|post| post.takes(Slot::Thread));
         if let (true, Some(control), Some(attack)) =
             (names, self.post_request(Some(&own)), self.smuggle(Action::Post))
         {

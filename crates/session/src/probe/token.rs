@@ -105,8 +105,12 @@ impl VirtualUser {
     fn shares(&self) -> Vec<(Replica, Share)> {
         let (scale, profile) = (&self.plan().scale, &self.worker.target.profile);
         let (prober, probers) = (self.person.user.0 as usize, scale.users.min(PROBERS) as usize);
+        if !profile.has_tokens() {
+            return Vec::new();
+        }
         // a door that does not tell whom it lets in is none to try
-        let over_http = profile.http.me.as_ref().map(|_| Replica::AUTH);
+        let me = profile.http.me.as_ref().filter(|me| me.presents_token());
+        let over_http = me.map(|_| Replica::AUTH);
         let telling = profile.dialects.iter().all(|dialect| dialect.proof().is_some());
         let gateways = (0..scale.replicas).map(Replica).filter(|_| telling);
         let replicas: Vec<_> = gateways.chain(over_http).collect();
@@ -420,7 +424,7 @@ async fn prove(socket: &Rc<Socket>, caller: &Values) -> Option<Answer> {
 fn refusal(status: Option<u16>) -> ProbeResult {
     match status {
         Some(408 | 429) => ProbeResult::Lost,
-        Some(300..500) => ProbeResult::Refused,
+        Some(200..500) => ProbeResult::Refused,
         _ => ProbeResult::Lost,
     }
 }
@@ -480,6 +484,7 @@ mod tests {
             (Some(403), ProbeResult::Refused),
             (Some(400), ProbeResult::Refused),
             (Some(302), ProbeResult::Refused),
+            (Some(200), ProbeResult::Refused),
             (Some(429), ProbeResult::Lost),
             (Some(408), ProbeResult::Lost),
             (Some(500), ProbeResult::Lost),

@@ -12,8 +12,9 @@ pub enum Accounts {
         /// Most that the target takes; `None` if it sets no limit.
         max: Option<u32>,
     },
-    /// Whoever has a token that is signed here is a user; its id is its handle.
-    Signed {
+    /// Nobody registers: whoever has a token that is signed here, or says who it is where nobody has one, is a user. Its id is its
+    /// handle.
+    Unregistered {
         /// Most that the target takes; `None` if it sets no limit.
         max: Option<u32>,
     },
@@ -26,7 +27,7 @@ impl Accounts {
     #[must_use]
     pub fn max(&self) -> Option<u32> {
         match self {
-            Self::Register { max } | Self::Signed { max } => *max,
+            Self::Register { max } | Self::Unregistered { max } => *max,
             Self::List(listed) => Some(u32::try_from(listed.len()).unwrap_or(u32::MAX)),
         }
     }

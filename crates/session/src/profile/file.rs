@@ -3,6 +3,7 @@
 mod accounts;
 mod build;
 mod dialect;
+mod exchange;
 mod framing;
 mod mistake;
 mod ops;

@@ -1,7 +1,11 @@
 //! How users register and log in over HTTP.
 
+use std::fmt;
+
+use regex::Regex;
+
 use super::Signing;
-use crate::codec::{Slot, Template};
+use crate::codec::{Condition, Slot, Template};
 
 /// The exchanges of the authentication service.
 #[derive(Clone, Debug, Default)]
@@ -27,19 +31,109 @@ pub struct HttpPaths {
 /// One request and what stands in its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// GET or POST.
+    /// Requests that go before it, each with what those before it gave, and with the cookies that they set.
+    pub before: Vec<Exchange>,
+    /// Its method.
     pub verb: Verb,
     /// Path, from the service's root; values in it are percent-encoded.
     pub path: Template,
-    /// The body, as JSON.
-    pub body: Option<Template>,
-    /// Headers, beside that of the body's type.
+    /// The body; `None` if there is none.
+    pub body: Option<Body>,
+    /// Headers, beside that of the body's type. One whose value is not there, the token of somebody who has none, is left out.
     pub headers: Vec<(String, Template)>,
     /// Whether the access token goes with it, as `Authorization: Bearer`.
     pub bearer: bool,
-    /// What stands where in the answer, as JSON pointers.
-    pub holds: Vec<(Slot, String)>,
+    /// When it has succeeded.
+    pub success: Success,
+    /// What stands where in the answer.
+    pub holds: Vec<(Slot, Found)>,
 }
+
+impl Exchange {
+    /// All that is written for it, and for those before it.
+    pub(crate) fn templates(&self) -> Vec<&Template> {
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let body = self.body.iter().flat_map(Body::templates);
+        let before = self.before.iter().flat_map(Self::templates);
+        headers.chain([&self.path]).chain(body).chain(before).collect()
+    }
+
+    /// Whether it, or one before it, says this.
+    #[must_use]
+    pub fn takes(&self, slot: Slot) -> bool {
+        self.templates().iter().any(|template| template.takes(slot))
+    }
+
+    /// Whether it presents the access token.
+    #[must_use]
+    pub fn presents_token(&self) -> bool {
+        self.bearer || self.takes(Slot::AccessToken)
+    }
+}
+
+/// What a request holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// JSON.
+    Json(Template),
+    /// Fields of a form, urlencoded.
+    Form(Vec<(String, Template)>),
+}
+
+impl Body {
+    fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Json(json) => vec![json],
+            Self::Form(fields) => fields.iter().map(|(_, value)| value).collect(),
+        }
+    }
+}
+
+/// When a request has succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Success {
+    /// Statuses; 200 to 299 if there are none.
+    pub statuses: Vec<u16>,
+    /// What must stand where in the answer, which is JSON.
+    pub when: Vec<(String, Condition)>,
+}
+
+/// Where something stands in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// In its JSON, at this pointer.
+    At(String),
+    /// In the header of this name.
+    Header(String),
+    /// In the cookie of this name, which the answer sets.
+    Cookie(String),
+    /// In its text, as the first group of this regular expression, or all that it matches.
+    Text(Pattern),
+}
+
+impl fmt::Display for Found {
+    /// As profiles spell it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(pointer) => f.write_str(pointer),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Text(Pattern(pattern)) => write!(f, "text:{pattern}"),
+        }
+    }
+}
+
+/// A regular expression.
+#[derive(Clone, Debug)]
+pub struct Pattern(pub Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for Pattern {}
 
 /// A request's method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,4 +141,7 @@ pub struct Exchange {
 pub enum Verb {
     Get,
     Post,
+    Put,
+    Patch,
+    Delete,
 }

@@ -10,13 +10,21 @@ use super::ledger::{Answer, Open};
 use super::{Request, Socket};
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values, Wire};
-use crate::profile::OpShape;
+use crate::profile::{Exchange, OpShape};
 
 /// A request that was written. Dropped before its end, it is recorded as given up.
 pub(crate) struct Attempt {
     socket: Rc<Socket>,
     op: Op,
     wait: Duration,
+}
+
+/// How a request goes out.
+enum Sent {
+    /// Over the connection: the request, and what goes right after it.
+    Frames(Vec<Wire>),
+    /// Over HTTP, with these values.
+    OverHttp(Box<Exchange>, Values),
 }
 
 impl Socket {
@@ -33,13 +41,15 @@ impl Socket {
 
     /// Asks. What cannot be asked here (no such op, no connection) is no attempt and not recorded; the error says why.
     pub(crate) fn begin(self: &Rc<Self>, request: Request) -> Result<Attempt, Answer> {
-        let (attempt, frame, then) = self.prepare(request).map_err(|reason| self.not_made(reason))?;
-        self.send_wire(frame);
-        then.into_iter().for_each(|frame| self.send_wire(frame));
+        let (attempt, sent) = self.prepare(request).map_err(|reason| self.not_made(reason))?;
+        match sent {
+            Sent::Frames(frames) => frames.into_iter().for_each(|frame| self.send_wire(frame)),
+            Sent::OverHttp(exchange, values) => self.ask_over_http(attempt.op, *exchange, values),
+        }
         Ok(attempt)
     }
 
-    fn prepare(self: &Rc<Self>, mut request: Request) -> Result<(Attempt, Wire, Vec<Wire>), String> {
+    fn prepare(self: &Rc<Self>, mut request: Request) -> Result<(Attempt, Sent), String> {
         if !self.is_open() {
             return Err("not connected".to_owned());
         }
@@ -57,19 +67,28 @@ impl Socket {
         let id = id.to_string();
         request.values.set(Slot::Id, &id);
         let made = self.make(shape, &mut request.values)?;
-        let encode = |frame| self.codec.borrow().encode(frame, &request.values);
-        let encode = |frame| encode(frame).map_err(|missing| missing.to_string());
-        let frame = encode(&shape.frame)?;
-        let then = shape.then.iter().map(encode).collect::<Result<_, _>>()?;
+        let sent = match &shape.http {
+            Some(exchange) => Sent::OverHttp(Box::new(exchange.clone()), request.values.clone()),
+            None => {
+                let encode = |frame| self.codec.borrow().encode(frame, &request.values);
+                let frames = [&shape.frame].into_iter().chain(&shape.then).map(encode);
+                let frames = frames.collect::<Result<_, _>>();
+                Sent::Frames(frames.map_err(|missing| missing.to_string())?)
+            }
+        };
         let at = self.worker.clock.now();
         self.record_invoked(at, op, &id, &request, shape);
         let deadline = after(at, wait);
         let mut open = Open::new(op, request.action, at, deadline, request.change);
         open.made = made;
-        self.ledger.borrow_mut().begin(open, !shape.then.is_empty());
+        let fenced = match &sent {
+            Sent::Frames(frames) => Some(frames.len() > 1),
+            Sent::OverHttp(..) => None,
+        };
+        self.ledger.borrow_mut().begin(open, fenced);
         self.set_alarm(deadline);
         let socket = Rc::clone(self);
-        Ok((Attempt { socket, op, wait }, frame, then))
+        Ok((Attempt { socket, op, wait }, sent))
     }
 
     /// Adds what the frames of an op say of who asks, and what is made for them, which is given back.

@@ -19,9 +19,10 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::ledger::Ledger;
 use super::tap::{Backlog, LIMIT_HIT, Tap};
 use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
+use crate::asking::percent_encoded;
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
-use crate::http::percent_encoded;
+
 use crate::limits::MESSAGE_LIMIT_BYTES;
 use crate::profile::Dialect;
 use crate::trace::TracedStep;
@@ -161,6 +162,7 @@ impl Socket {
             codec: RefCell::new(speaks.framing.codec()),
             ledger: RefCell::new(Ledger::new(conn, speaks.framing.order())),
             me: me(knock.caller),
+            token: knock.caller.get(Slot::AccessToken).map(str::to_owned),
             patience: RefCell::default(),
             stream: RefCell::new(Some(stream)),
             reader: RefCell::default(),

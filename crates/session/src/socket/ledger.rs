@@ -133,12 +133,15 @@ impl Ledger {
         (id, Op::of(self.conn, id))
     }
 
-    pub(crate) fn begin(&mut self, open: Open, fenced: bool) {
+    /// Begins an attempt, `fenced` or not; `None` if its answer does not come over the connection.
+    pub(crate) fn begin(&mut self, open: Open, fenced: Option<bool>) {
         if self.open.capacity() == 0 {
             // most users have one at a time
             self.open.reserve_exact(1);
         }
-        self.unanswered.begin(open.op, fenced);
+        fenced
+            .into_iter()
+            .for_each(|fenced| self.unanswered.begin(open.op, fenced));
         self.open.push(open);
     }
 
@@ -472,7 +475,7 @@ mod tests {
     fn an_end_is_taken_once() {
         let mut ledger = Ledger::new(Conn(3), Order::None);
         let (_, op) = ledger.next_id();
-        ledger.begin(Open::new(op, Action::Post, At(10), At(99), None), false);
+        ledger.begin(Open::new(op, Action::Post, At(10), At(99), None), Some(false));
         let cx = Context::from_waker(Waker::noop());
         assert!(ledger.poll_answer(op, &cx).is_pending());
         assert_eq!(

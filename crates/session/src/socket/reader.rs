@@ -256,7 +256,7 @@ impl Socket {
         gather(payload, &shape.holds)
     }
 
-    fn answered(&self, op: Op, at: At) {
+    pub(super) fn answered(&self, op: Op, at: At) {
         if let Some(open) = self.ledger.borrow_mut().pending(op) {
             self.patience
                 .borrow_mut()
@@ -312,16 +312,25 @@ impl Socket {
     }
 
     /// Tells who waits for text that is in a message, or in what is whole with it.
-    fn tell_watches(&self, at: At, bytes: &[u8], items: &[Item<'_>]) {
+    pub(super) fn tell_watches(&self, at: At, bytes: &[u8], items: &[Item<'_>]) {
         let mut watches = self.watches.borrow_mut();
         if watches.is_empty() {
             return;
         }
         let text = String::from_utf8_lossy(bytes);
         let has = |needle: &str| text.contains(needle) || items.iter().any(|item| item.has_joined(needle));
-        let (hit, rest): (Vec<_>, Vec<_>) = watches
-            .drain(..)
-            .partition(|watch| !watch.seen.is_closed() && has(&watch.needle));
+        let pushes = |needle: &str| match items {
+            [Item::Event { content: true, .. }] => has(needle),
+            _ => items.iter().any(|item| item.pushes(needle)),
+        };
+        let (hit, rest): (Vec<_>, Vec<_>) = watches.drain(..).partition(|watch| {
+            let seen = if watch.pushed {
+                pushes(&watch.needle)
+            } else {
+                has(&watch.needle)
+            };
+            !watch.seen.is_closed() && seen
+        });
         watches.extend(rest.into_iter().filter(|watch| !watch.seen.is_closed()));
         for watch in hit {
             // whoever waited may have gone

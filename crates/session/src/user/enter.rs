@@ -82,7 +82,7 @@ impl VirtualUser {
                 caller.set(slot, value);
             }
         }
-        if let Some(token) = token {
+        if let Some(token) = token.filter(|token| !token.is_empty()) {
             caller.set(Slot::AccessToken, token);
         }
         Some(caller)

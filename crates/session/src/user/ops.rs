@@ -100,7 +100,7 @@ impl VirtualUser {
             .stores(secret.serial);
         // where there is no place for a nonce beside the body, the answer cannot hold it
         let shape = socket.dialect().ops.get(&Action::Post);
-        let request = match shape.is_some_and(|shape| shape.frame.takes(Slot::Nonce)) {
+        let request = match shape.is_some_and(|shape| shape.takes(Slot::Nonce)) {
             true => request.nonce(nonce.serial),
             false => request,
         };

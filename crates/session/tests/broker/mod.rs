@@ -120,7 +120,7 @@ async fn serve(stream: TcpStream, denial: Denial, listeners: Listeners, beats: A
     }
 }
 
-/// `SUB subject` or `PUB subject text`, with a fence behind it where denials want one.
+/// `SUB subject`, `PUB subject text`, or `SAY subject text`, whose answer holds the text, with a fence behind it where denials want one.
 async fn said(
     line: &str,
     name: Option<&str>,
@@ -142,10 +142,13 @@ async fn said(
     let listening = listeners.entry(subject.to_owned()).or_default();
     match (verb, text) {
         (Some("SUB"), None) => listening.push(push.clone()),
-        (Some("PUB"), text) => {
+        (Some("PUB" | "SAY"), text) => {
             let text = text.unwrap_or_default();
             let message = format!("MSG {}\n{text}\n", text.len());
             listening.retain(|one| one.send(message.clone()).is_ok());
+            if verb == Some("SAY") {
+                return Said::Lines(format!("+ {text}\n"));
+            }
         }
         _ => return Said::Lines("-what\n".to_owned()),
     }

@@ -147,7 +147,8 @@ fn probes(case: &Case<'_>, ended: &BTreeMap<User, At>, docket: &mut Docket) {
         let after = ended
             .get(&probed.attacker)
             .is_some_and(|&deadline| deadline <= probed.during.to);
-        if let (Check::Boundary, true, true, Some(conn)) = (probed.check, probed.resolved, after, probed.conn)
+        if let (Check::Boundary, true, true, Some(conn)) =
+            (probed.check, probed.shortfall.is_none(), after, probed.conn)
         {
             docket.expose(case.unit_at(conn, probed.during.from), 1);
         }

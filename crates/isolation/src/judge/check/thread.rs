@@ -113,7 +113,7 @@ fn exposures(case: &Case<'_>, docket: &mut Docket) {
     }
     for (_, probed) in case.ledger.probed.iter() {
         let probed = &probed.value;
-        if let (Check::Thread, true, Some(conn)) = (probed.check, probed.resolved, probed.conn) {
+        if let (Check::Thread, true, Some(conn)) = (probed.check, probed.shortfall.is_none(), probed.conn) {
             docket.expose(case.unit_at(conn, probed.during.from), 1);
         }
     }

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use super::exchange::exchange_of;
 use super::mistake::{Source, suggestion};
 use super::placed::Placed;
 use super::shape::{self, Text};
 use super::slots::Place;
 use crate::codec::{Slot, Values};
-use crate::profile::{Accounts, Algorithm, Exchange, HttpPaths, Listed, Signing, Verb};
+use crate::profile::{Accounts, Algorithm, HttpPaths, Listed, Signing};
 
 /// What is known of a user before it has an account.
 const OF_PERSON: &[Slot] = &[Slot::Email, Slot::Handle, Slot::Password, Slot::Name];
@@ -45,7 +46,7 @@ pub(super) fn accounts(shape: &shape::File, folder: &Path, source: &mut Source<'
             Accounts::List(listed(list, folder, source))
         }
         (Some(list), None) => Accounts::List(listed(list, folder, source)),
-        (None, None) if signs(shape) => Accounts::Signed { max: None },
+        (None, None) if signs(shape) || !has_tokens(shape) => Accounts::Unregistered { max: None },
         (None, _) => Accounts::Register { max: None },
     }
 }
@@ -103,9 +104,11 @@ pub(super) fn http(shape: &shape::File, folder: &Path, source: &mut Source<'_>) 
     };
     let known = [&of_person[..], ACCOUNT].concat();
     let short = [&known[..], &[Slot::LifeS]].concat();
+    let bearing = [&known[..], &[Slot::AccessToken]].concat();
+    let renewing = [Slot::RefreshToken, Slot::AccessToken];
     let registers = shape.http.register.as_ref();
     let named_before = listed
-        || (registers.is_none() && signs(shape))
+        || (registers.is_none() && (signs(shape) || !has_tokens(shape)))
         || registers.is_some_and(|register| holds(register, Slot::User));
     let mut exchange =
         |shape: Option<&Placed<shape::Exchange>>, has: &[Slot], needs: &[Slot], gives: (&[Slot], usize)| {
@@ -116,14 +119,14 @@ pub(super) fn http(shape: &shape::File, folder: &Path, source: &mut Source<'_>) 
         register: exchange(registers, &of_person, &[], (ACCOUNT, 0)),
         login: exchange(http.login.as_ref(), &known, &[], (LOGIN, 1)),
         login_short: exchange(http.login_short.as_ref(), &short, &[Slot::LifeS], (LOGIN, 1)),
-        me: exchange(http.me.as_ref(), &known, &[], (&[Slot::User, Slot::Session], 1)),
+        me: exchange(http.me.as_ref(), &bearing, &[], (&[Slot::User, Slot::Session], 1)),
         refresh: exchange(
             http.refresh.as_ref(),
-            &[Slot::RefreshToken],
+            &renewing,
             &[Slot::RefreshToken],
             (LOGIN, 1),
         ),
-        logout: exchange(http.logout.as_ref(), &[Slot::RefreshToken], &[], (&[], 0)),
+        logout: exchange(http.logout.as_ref(), &renewing, &[], (&[], 0)),
         key_set: exchange(http.key_set.as_ref(), &[], &[], (&[Slot::KeySet], 1)),
         signing: None,
     };
@@ -142,68 +145,21 @@ pub(super) fn http(shape: &shape::File, folder: &Path, source: &mut Source<'_>) 
     }
 }
 
+/// Whether users have tokens.
+pub(super) fn has_tokens(shape: &shape::File) -> bool {
+    let said = shape.users.as_ref().and_then(|users| users.tokens.as_ref());
+    said.is_none_or(|tokens| **tokens)
+}
+
 /// Whether tokens are signed here.
-fn signs(shape: &shape::File) -> bool {
+pub(super) fn signs(shape: &shape::File) -> bool {
     shape.users.as_ref().is_some_and(|users| users.sign.is_some())
 }
 
-fn holds(exchange: &shape::Exchange, slot: Slot) -> bool {
-    exchange.answer.keys().any(|key| **key == slot.name())
-}
-
-fn exchange_of(
-    shape: &Placed<shape::Exchange>,
-    place: Place<'_>,
-    gives: (&[Slot], usize),
-    source: &mut Source<'_>,
-) -> Option<Exchange> {
-    let anywhere = Place { needs: &[], ..place };
-    let (verb, path) = match (&shape.get, &shape.post) {
-        (Some(path), None) => (Verb::Get, path),
-        (None, Some(path)) => (Verb::Post, path),
-        _ => {
-            source.wrong(shape.span(), "a request has either `get` or `post`");
-            return None;
-        }
-    };
-    if !path.starts_with('/') {
-        source.wrong(
-            path.span(),
-            "a path begins with `/`; where the service is, `reach` says",
-        );
-    }
-    let holds = source.holds(&shape.answer, gives, shape.span());
-    let mut headers = Vec::new();
-    for (name, value) in &shape.headers {
-        headers.push((name.clone(), source.template(value, anywhere)?));
-    }
-    let path_template = source.template(path, anywhere)?;
-    let body = match &shape.body {
-        Some(body) => Some(source.json(body, anywhere)?),
-        None => None,
-    };
-    let takes = |slot: &Slot| {
-        let templates = headers
-            .iter()
-            .map(|(_, value)| value)
-            .chain([&path_template])
-            .chain(&body);
-        templates.into_iter().any(|template| template.takes(*slot))
-    };
-    if let Some(slot) = place.needs.iter().find(|slot| !takes(slot)) {
-        source.wrong(
-            shape.span(),
-            format!("lacks the placeholder `${{{}}}`", slot.name()),
-        );
-    }
-    Some(Exchange {
-        verb,
-        path: path_template,
-        body,
-        headers,
-        bearer: shape.bearer,
-        holds,
-    })
+/// Whether its answer is said to hold this.
+pub(super) fn holds(exchange: &shape::Exchange, slot: Slot) -> bool {
+    let here = exchange.answer.keys().any(|key| **key == slot.name());
+    here || exchange.before.iter().any(|step| holds(step, slot))
 }
 
 fn signing(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use history::{Audience, Check, Unseen};
 
 use super::mistake::{Source, suggestion};
+use super::placed::Placed;
 use super::{TargetFile, accounts, dialect, reach, shape};
 use crate::codec::Slot;
 use crate::profile::{Accounts, Action, AuditSource, Capability, Company, Dialect, HttpPaths, Profile};
@@ -79,7 +80,9 @@ fn asks(shape: &shape::File, source: &mut Source<'_>) {
         &http.logout,
         &http.key_set,
     ];
-    let asked = all.into_iter().flatten().next();
+    let ops = shape.dialect.iter().flat_map(|dialect| dialect.ops.given());
+    let over_http = ops.filter_map(|(_, op)| op.http.as_ref());
+    let asked = all.into_iter().flatten().chain(over_http).next();
     if let (Some(asked), Some(reach)) = (asked, &shape.reach)
         && reach.http.is_none()
     {
@@ -125,67 +128,82 @@ fn limited(accounts: Accounts, shape: &shape::File, source: &mut Source<'_>) -> 
             Accounts::List(listed)
         }
         Accounts::Register { .. } => Accounts::Register { max: Some(**max) },
-        Accounts::Signed { .. } => Accounts::Signed { max: Some(**max) },
+        Accounts::Unregistered { .. } => Accounts::Unregistered { max: Some(**max) },
     }
 }
 
 fn log_in(shape: &shape::File, profile: &Profile, source: &mut Source<'_>) {
-    let HttpPaths {
+    // what is there and wrong has been told
+    let shape::Http {
         register,
         login,
-        signing,
         login_short,
         ..
-    } = &profile.http;
+    } = &shape.http;
+    let gives = |exchange: &Option<Placed<shape::Exchange>>, slot| {
+        exchange
+            .as_ref()
+            .is_some_and(|exchange| accounts::holds(exchange, slot))
+    };
+    let (signs, tokens) = (accounts::signs(shape), accounts::has_tokens(shape));
     match &profile.accounts {
-        Accounts::Register { .. } if register.is_none() && shape.http.register.is_none() => {
+        Accounts::Register { .. } if register.is_none() => {
             let what = "nobody has an account: give `http.register`, or a list of users, `users.list`";
             source.lacks(what);
         }
         Accounts::List(listed) => {
             let has = |slot| listed.iter().all(|user| user.values.get(slot).is_some());
-            let by_login = login
-                .as_ref()
-                .is_some_and(|login| login.holds.iter().any(|(slot, _)| *slot == Slot::User));
-            if !has(Slot::User) && !by_login {
+            if !has(Slot::User) && !gives(login, Slot::User) {
                 let what = "nothing says who a listed user is to the service: a column `user`, or `user` in the answer of `login`";
                 source.lacks(what);
             }
-            if login.is_none() && signing.is_none() && shape.http.login.is_none() && !has(Slot::AccessToken) {
+            if login.is_none() && !signs && tokens && !has(Slot::AccessToken) {
                 let what =
                     "a listed user has no token: a column `access-token`, `http.login`, or `users.sign`";
                 source.lacks(what);
             }
         }
-        Accounts::Register { .. } | Accounts::Signed { .. } => {}
+        Accounts::Register { .. } | Accounts::Unregistered { .. } => {}
     }
     if let (true, Accounts::List(_)) = (profile.tenants, &profile.accounts) {
         source.lacks(
             "users are listed, and which tenant a user is of is not known then: `tenants` has to be false",
         );
     }
-    let tenant = |exchange: &Option<crate::profile::Exchange>| {
-        exchange
-            .iter()
-            .any(|exchange| exchange.holds.iter().any(|(slot, _)| *slot == Slot::Tenant))
-    };
-    if profile.tenants && !tenant(register) && !tenant(login) {
+    if profile.tenants && !gives(register, Slot::Tenant) && !gives(login, Slot::Tenant) {
         source.lacks(
             "there are tenants, and no answer of `register` or `login` says which is a user's: `tenant`",
         );
     }
-    let signs = shape.users.as_ref().is_some_and(|users| users.sign.is_some());
-    match (&shape.http.login, signs, &profile.accounts) {
+    match (login, signs, &profile.accounts) {
         (Some(login), true, _) => {
             source.wrong(login.span(), "tokens are signed here, so that nobody logs in")
         }
-        (None, false, Accounts::Register { .. }) => {
-            source.lacks("nobody gets a token: give `http.login` or `users.sign`");
+        (None, false, Accounts::Register { .. }) if tokens => {
+            let what =
+                "nobody gets a token: give `http.login` or `users.sign`, or say `users.tokens = false`";
+            source.lacks(what);
         }
         _ => {}
     }
-    if let (Some(short), None, true) = (&shape.http.login_short, &login, login_short.is_some()) {
+    if !tokens {
+        without_tokens(shape, profile, source);
+    }
+    if let (Some(short), None) = (login_short, login) {
         source.wrong(short.span(), "there is no `login` that it could be shorter than");
+    }
+}
+
+/// Where users have no tokens, nothing may give or take any.
+fn without_tokens(shape: &shape::File, profile: &Profile, source: &mut Source<'_>) {
+    let http = &shape.http;
+    let exchanges = [&http.login, &http.login_short, &http.refresh, &http.logout];
+    for exchange in exchanges.into_iter().flatten() {
+        source.wrong(exchange.span(), "users have no tokens: `users.tokens` says so");
+    }
+    let takes = |dialect: &Dialect| dialect.takes(Slot::AccessToken);
+    if profile.dialects.iter().any(takes) {
+        source.lacks("users have no tokens, and `${access-token}` is presented");
     }
 }
 
@@ -261,10 +279,7 @@ fn known_absences(shape: &shape::File, can: impl Fn(Action) -> bool, source: &mu
 
 /// Whether it is there, where it is no op.
 fn has(capability: Capability, shape: &shape::File, excused: bool) -> bool {
-    let (http, signs) = (
-        &shape.http,
-        shape.users.as_ref().is_some_and(|users| users.sign.is_some()),
-    );
+    let (http, signs) = (&shape.http, accounts::signs(shape));
     match capability {
         Capability::Me => http.me.is_some(),
         Capability::Refresh => http.refresh.is_some(),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::exchange::exchange_of;
 use super::framing::{self, Grammar};
 use super::mistake::{Source, suggestion};
 use super::placed::Placed;
 use super::shape;
 use super::slots::Place;
 use crate::codec::{Envelope, Framing, Order, Slot, Template};
-use crate::profile::{Action, Beat, Dialect, Greeting, HandshakeStep, OpShape};
+use crate::profile::{Action, Beat, Dialect, Exchange, Greeting, HandshakeStep, OpShape};
 
 /// What is known of a user when it connects.
 const OF_CALLER: &[Slot] = &[
@@ -146,11 +147,9 @@ fn ops(
         [Action::CreateThread, Action::ReadThread],
         [Action::CreateRoom, Action::AddMember, Action::SubscribeRoom],
     );
+    let there = |action: &Action| shape.given().any(|(given, _)| given == *action);
     for (needed, users) in [(threads[0], &threads[1..]), (rooms[0], &rooms[1..])] {
-        if let Some(user) = users
-            .iter()
-            .find(|user| ops.contains_key(*user) && !ops.contains_key(&needed))
-        {
+        if let Some(user) = users.iter().find(|user| there(user) && !there(&needed)) {
             let what = format!(
                 "`{}` needs a `{}`, which gives the id",
                 user.name(),
@@ -178,7 +177,18 @@ fn op_of(
         has: &has,
         needs: &[],
     };
-    let frame = source.frame(&shape.frame, place, grammar);
+    let (at, http) = match (&shape.frame, &shape.http) {
+        (Some(frame), None) => (frame.span(), None),
+        (None, Some(http)) => (http.span(), Some(http)),
+        _ => {
+            source.wrong(shape.span(), "an op has either a `frame` or `http`");
+            return None;
+        }
+    };
+    let frame = match &shape.frame {
+        Some(frame) => source.frame(frame, place, grammar),
+        None => Some(Template::default()),
+    };
     let then: Vec<_> = shape
         .then
         .iter()
@@ -189,7 +199,12 @@ fn op_of(
         true => 0,
         false => needs_given,
     };
-    let holds = source.holds(&shape.answer, (gives, needs_given), shape.frame.span());
+    let needs_here = if http.is_some() { 0 } else { needs_given };
+    let holds = source.holds(&shape.answer, (gives, needs_here), at.clone());
+    let http = match http {
+        Some(http) => Some(over_http(http, shape, (&has, (gives, needs_given)), source)?),
+        None => None,
+    };
     let posts = matches!(action, Action::Post | Action::PostHastily);
     if let (Some(_), false) = (shape.derives, posts) {
         source.wrong(shape.span(), "`derives` is for `post` and `post-hastily` alone");
@@ -199,6 +214,7 @@ fn op_of(
     }
     let op = OpShape {
         frame: frame?,
+        http,
         then: then.into_iter().collect::<Option<_>>()?,
         makes,
         holds,
@@ -211,15 +227,43 @@ fn op_of(
         true => 0,
         false => needed,
     };
-    let by_id = usize::from(order == Order::Strict);
+    let by_id = usize::from(order == Order::Strict || op.http.is_some());
     for slot in &has[by_id..=of_action] {
         if !op.takes(*slot) {
             let what = format!("lacks the placeholder `${{{}}}`", slot.name());
-            source.wrong(shape.frame.span(), what);
+            source.wrong(at, what);
             return None;
         }
     }
     Some(op)
+}
+
+/// An op that goes over HTTP.
+fn over_http(
+    http: &Placed<shape::Exchange>,
+    op: &shape::Op,
+    (has, gives): (&[Slot], (&[Slot], usize)),
+    source: &mut Source<'_>,
+) -> Option<Exchange> {
+    if let Some(name) = op.answer.keys().next() {
+        source.wrong(
+            name.span(),
+            "what stands in an answer over HTTP, `http.answer` says",
+        );
+    }
+    if !http.before.is_empty() {
+        source.wrong(http.span(), "an op is one request: steps go before a log-in");
+    }
+    let has = [has, &[Slot::AccessToken]].concat();
+    exchange_of(
+        http,
+        Place {
+            has: &has,
+            needs: &[],
+        },
+        gives,
+        source,
+    )
 }
 
 /// What an op makes, rather than finds in its answer.

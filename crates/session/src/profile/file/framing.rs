@@ -61,7 +61,7 @@ pub(super) fn framing(
         }),
         shape::Framing::Json(json) => {
             let rules = read(&json.rules, &json.heartbeats, source);
-            Framing::Json(answering(rules, json.rules.span(), source))
+            Framing::Json(answering(rules, &json.rules, source))
         }
         shape::Framing::GraphqlTransportWs(known) => {
             let own = read(&known.rules, &[], source);
@@ -73,15 +73,15 @@ pub(super) fn framing(
         }
         shape::Framing::SocketIo(ruled) => {
             let rules = read(&ruled.rules, &[], source);
-            Framing::SocketIo(answering(rules, ruled.rules.span(), source))
+            Framing::SocketIo(answering(rules, &ruled.rules, source))
         }
         shape::Framing::Stomp(ruled) => {
             let rules = read(&ruled.rules, &[], source);
-            Framing::Stomp(answering(rules, ruled.rules.span(), source))
+            Framing::Stomp(answering(rules, &ruled.rules, source))
         }
         shape::Framing::Text(text) => {
             let rules = read(&text.rules, &text.heartbeats, source);
-            let rules = answering(rules, text.rules.span(), source);
+            let rules = answering(rules, &text.rules, source);
             Framing::Text(Arc::new(lines(text, source)), rules)
         }
     }
@@ -98,11 +98,10 @@ fn before(own: Rules, known: &str, source: &mut Source<'_>) -> Arc<Rules> {
 }
 
 /// Rules by which something is answered.
-fn answering(rules: Rules, at: Range<usize>, source: &mut Source<'_>) -> Arc<Rules> {
-    let reply = |rule: &Rule| matches!(rule.meaning, Meaning::Reply { .. });
-    if !rules.rules.iter().any(reply) {
+fn answering(rules: Rules, shape: &Placed<Vec<Placed<shape::Rule>>>, source: &mut Source<'_>) -> Arc<Rules> {
+    if !shape.iter().any(|rule| rule.reply.is_some()) {
         let what = "no rule says what a `reply` is, so that nothing would ever be answered";
-        source.wrong(at, what);
+        source.wrong(shape.span(), what);
     }
     Arc::new(rules)
 }
@@ -143,20 +142,25 @@ fn lines(shape: &shape::Lines, source: &mut Source<'_>) -> Lines {
     }
 }
 
+/// What must stand at a pointer.
+pub(super) fn condition_of(shape: &shape::Condition) -> Condition {
+    match shape {
+        shape::Condition::There(true) => Condition::Present,
+        shape::Condition::There(false) => Condition::Absent,
+        shape::Condition::Number(number) => Condition::Is(number.to_string()),
+        shape::Condition::Text(text) => Condition::Is(text.clone()),
+        shape::Condition::More(shape::More::Begins(text)) => Condition::Begins(text.clone()),
+        shape::Condition::More(shape::More::Null(true)) => Condition::Null,
+        shape::Condition::More(shape::More::Null(false)) => Condition::Present,
+    }
+}
+
 fn rule_of(shape: &Placed<shape::Rule>, source: &mut Source<'_>) -> Option<Rule> {
     let when = shape
         .when
         .iter()
         .map(|(pointer, condition)| {
-            let condition = match condition {
-                shape::Condition::There(true) => Condition::Present,
-                shape::Condition::There(false) => Condition::Absent,
-                shape::Condition::Number(number) => Condition::Is(number.to_string()),
-                shape::Condition::Text(text) => Condition::Is(text.clone()),
-                shape::Condition::More(shape::More::Begins(text)) => Condition::Begins(text.clone()),
-                shape::Condition::More(shape::More::Null(true)) => Condition::Null,
-                shape::Condition::More(shape::More::Null(false)) => Condition::Present,
-            };
+            let condition = condition_of(condition);
             (source.pointer(pointer), condition)
         })
         .collect();

@@ -2,6 +2,7 @@
 //! what an editor shows.
 
 mod framing;
+mod http;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use super::ops::Ops;
 use super::placed::Placed;
 pub(super) use framing::*;
+pub(super) use http::*;
 
 /// Text that may be wrong in itself, so that it has to be known where it stands.
 pub(super) type Text = Placed<String>;
@@ -149,6 +151,9 @@ pub(super) struct Users {
     pub(super) max: Option<Placed<u32>>,
     /// Access tokens that are signed here, in place of a log-in.
     pub(super) sign: Option<Sign>,
+    /// Whether users have access tokens [default: true]. `false` where the service takes who one says one is: without a list or
+    /// `http.register`, `${handle}` is a user's id.
+    pub(super) tokens: Option<Placed<bool>>,
 }
 
 /// Access tokens that are signed here, for a service that trusts whoever has the key.
@@ -178,49 +183,6 @@ pub(super) enum Algorithm {
     ES256,
     /// Ed25519.
     EdDSA,
-}
-
-/// What is asked over HTTP.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Http {
-    /// Makes an account. Placeholders: `email`, `handle`, `password`, `name`, and with tenants `tenant-slug`, `tenant-key`. The
-    /// answer may hold `user` (the service's id) and `tenant`.
-    pub(super) register: Option<Placed<Exchange>>,
-    /// Gives tokens for credentials. Placeholders as in `register`, and what its answer held. The answer must hold
-    /// `access-token`, and `user` if `register` did not; it may hold `refresh-token`, `life-s`, `session`, `tenant`.
-    pub(super) login: Option<Placed<Exchange>>,
-    /// As `login`, for an access token of a shorter life, `${life-s}` seconds.
-    pub(super) login_short: Option<Placed<Exchange>>,
-    /// Says who the bearer is: the answer must hold `user`.
-    pub(super) me: Option<Placed<Exchange>>,
-    /// Gives new tokens for `${refresh-token}`, which is spent by that.
-    pub(super) refresh: Option<Placed<Exchange>>,
-    /// Ends the bearer's session.
-    pub(super) logout: Option<Placed<Exchange>>,
-    /// Gives the public keys of access tokens (RFC 7517): the answer holds `key-set`.
-    pub(super) key_set: Option<Placed<Exchange>>,
-}
-
-/// A request and what stands in its answer. A status of 200 to 299 is success.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Exchange {
-    /// Path of a GET; either this or `post`. Values in it are percent-encoded.
-    pub(super) get: Option<Text>,
-    /// Path of a POST.
-    pub(super) post: Option<Text>,
-    /// The body, JSON with placeholders: `{"email":${email}}`.
-    pub(super) body: Option<Text>,
-    /// More headers.
-    #[serde(default)]
-    pub(super) headers: BTreeMap<String, Text>,
-    /// Whether the access token goes with it, as `Authorization: Bearer`.
-    #[serde(default)]
-    pub(super) bearer: bool,
-    /// What stands where in the answer: `{ user = "/user_id" }`.
-    #[serde(default)]
-    pub(super) answer: Holds,
 }
 
 /// One way to speak over a WebSocket.
@@ -280,7 +242,9 @@ pub(super) struct Handshake {
 pub(super) struct Op {
     /// The request, with placeholders. `${id}` is the request id and has to be in it, unless answers come in order; what else
     /// there is, the op says; `${me}` and `${my-handle}` are the user who asks.
-    pub(super) frame: Text,
+    pub(super) frame: Option<Text>,
+    /// The request and what stands in its answer, where it goes over HTTP instead, with the same placeholders and `${access-token}`.
+    pub(super) http: Option<Placed<Exchange>>,
     /// Messages that go right after it: a fence, whose answer ends the op.
     #[serde(default)]
     pub(super) then: Vec<Text>,

@@ -117,15 +117,26 @@ impl Source<'_> {
     pub(super) fn holds(
         &mut self,
         holds: &Holds,
-        (gives, needed): (&[Slot], usize),
+        gives: (&[Slot], usize),
         at: Range<usize>,
     ) -> Vec<(Slot, String)> {
+        self.sought(holds, gives, at, |source, pointer| Some(source.pointer(pointer)))
+    }
+
+    /// As [`Self::holds`], where each stands read by `place`.
+    pub(super) fn sought<T>(
+        &mut self,
+        holds: &Holds,
+        (gives, needed): (&[Slot], usize),
+        at: Range<usize>,
+        place: impl Fn(&mut Self, &Text) -> Option<T>,
+    ) -> Vec<(Slot, T)> {
         let names = || gives.iter().map(|slot| slot.name());
         let mut there = Vec::new();
-        for (name, pointer) in holds {
-            let pointer = self.pointer(pointer);
+        for (name, place_of) in holds {
+            let placed = place(self, place_of);
             match Slot::named(name).filter(|slot| gives.contains(slot)) {
-                Some(slot) => there.push((slot, pointer)),
+                Some(slot) => there.extend(placed.map(|placed| (slot, placed))),
                 None if gives.is_empty() => self.wrong(name.span(), "nothing is looked for in this answer"),
                 None => {
                     let what = format!("`{}` is not looked for here{}", **name, suggestion(name, names()));
@@ -134,8 +145,7 @@ impl Source<'_> {
             }
         }
         for slot in &gives[..needed] {
-            if !there.iter().any(|(given, _)| given == slot) && !holds.keys().any(|key| **key == slot.name())
-            {
+            if !holds.keys().any(|key| **key == slot.name()) {
                 let what = format!("its `answer` has to say where `{}` stands", slot.name());
                 self.wrong(at.clone(), what);
             }

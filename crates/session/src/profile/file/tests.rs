@@ -112,6 +112,18 @@ ready-within-ms = 5000
 }
 
 #[test]
+fn users_without_tokens() {
+    let (before, after) = NOTES.split_once("[http]").unwrap();
+    let (_, after) = after.split_once("[[dialect]]").unwrap();
+    let named =
+        format!("{before}[users]\ntokens = false\n\n[[dialect]]{after}\nme = \"nothing is asked over HTTP\"")
+            .replace("?token=${access-token}", "?user=${handle}");
+    let profile = parse(&named).unwrap_or_else(|error| panic!("{error}")).profile;
+    assert!(matches!(profile.accounts, Accounts::Unregistered { max: None }));
+    assert!(!profile.has_tokens() && !profile.dialects[0].asks_for_proof());
+}
+
+#[test]
 fn users_from_a_list() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
@@ -140,7 +152,7 @@ fn users_from_a_list() {
 }
 
 /// What stands in the small service's profile, and what in its place is a mistake.
-const MISTAKES: [(&str, &str); 30] = [
+const MISTAKES: [(&str, &str); 36] = [
     ("name = \"notes\"", "nam = \"notes\""),
     ("bearer = true", "baerer = true"),
     ("list-threads = {", "list-thread = {"),
@@ -192,6 +204,18 @@ const MISTAKES: [(&str, &str); 30] = [
         "[reach]",
         "[[service]]\nname = \"web\"\ncommand = [\"x\"]\nafter = [\"webb\"]\nready = { tcp = \"127.0.0.1:1\" }\n\n[reach]",
     ),
+    (
+        "me = { get = \"/me\"",
+        "me = { get = \"/me\", form = { a = \"b\" }, body = '{}'",
+    ),
+    ("access-token = \"/token\"", "access-token = \"cooky:sid\""),
+    ("access-token = \"/token\"", "access-token = 'text:(sid'"),
+    ("me = { get", "me = { status = [2], get"),
+    (
+        "post = { frame = '{\"cid\":${id:bare},\"op\":\"add\",\"text\":${body}}'",
+        "post = { http = { post = \"/lines\", body = '{\"text\":${title}}' }",
+    ),
+    ("[http]", "[users]\ntokens = false\n\n[http]"),
 ];
 
 #[test]
@@ -201,6 +225,54 @@ fn every_mistake_is_told_with_its_place_and_what_would_be_right() {
         parse(&NOTES.replacen(good, bad, 1)).expect_err(bad).to_string()
     });
     insta::assert_snapshot!(told.join("\n\n"));
+}
+
+/// Where one thing is wrong, nothing that follows from it is told as well.
+#[test]
+fn a_mistake_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("users.csv"), "handle\nann\n").unwrap();
+    let register = NOTES.lines().find(|line| line.starts_with("register")).unwrap();
+    let login = NOTES.lines().find(|line| line.starts_with("login =")).unwrap();
+    let listed = NOTES
+        .replace(register, "")
+        .replace("[http]", "[users]\nlist = 'users.csv'\n\n[http]")
+        .replace("/token\" }", "/token\", user = \"/id\" }");
+    let sign = "\n[users.sign]\nalgorithm = 'HS256'\nkey-env = 'CROSSTALK_NOT_SET'\nclaims = '{\"exp\":${expires-s}}'\n\n[http]";
+    let signed = NOTES
+        .replace(register, "")
+        .replace(login, "")
+        .replace("[http]", &format!("[users]\nlist = 'ids.csv'\n{sign}"))
+        .replace("login-short = ", "# ");
+    std::fs::write(folder.path().join("ids.csv"), "handle,user\nann,1\n").unwrap();
+    let unset = "${env:CROSSTALK_NOT_SET}";
+    let profiles = [
+        NOTES.replace(
+            "${password}}', answer = { user",
+            &format!("{unset}}}', answer = {{ user"),
+        ),
+        NOTES.replace(
+            "${password}}', answer = { access",
+            &format!("{unset}}}', answer = {{ access"),
+        ),
+        listed.replace("${password}", unset),
+        signed,
+        NOTES
+            .replace("${title}", unset)
+            .replace("read-thread = ", "# ")
+            .replace(
+                "[dialect.ops]",
+                "[dialect.ops]\nread-thread = { frame = '{\"cid\":${id},\"of\":${thread}}' }",
+            ),
+        NOTES.replace("reply = {", "ack = { id = \"/rid\" }, reply = {"),
+    ];
+    for profile in profiles {
+        let Err(ProfileError::Mistaken(mistakes)) = TargetFile::parse("my.toml", &profile, folder.path())
+        else {
+            panic!("mistakes in {profile}");
+        };
+        assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
+    }
 }
 
 #[test]

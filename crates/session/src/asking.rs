@@ -1,0 +1,312 @@
+//! One request over HTTP, made from an exchange; and what its answer gives.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{COOKIE, HeaderMap, SET_COOKIE};
+use reqwest::{Client, RequestBuilder, Response};
+
+use crate::codec::{Missing, Slot, Values};
+use crate::limits::BODY_LIMIT_BYTES;
+use crate::pointer::pick;
+use crate::profile::{Body, Exchange, Found, Success, Verb};
+
+/// Cookies that were set by the steps of an exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Jar(BTreeMap<String, String>);
+
+impl Jar {
+    /// Takes those that an answer sets.
+    pub(crate) fn take(&mut self, headers: &HeaderMap) {
+        self.0.extend(cookies(headers));
+    }
+
+    /// As they are sent; `None` if there are none.
+    fn sent(&self) -> Option<String> {
+        let pairs: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+}
+
+/// Name and value of each cookie that an answer sets (RFC 6265, section 5.2).
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
+    headers.get_all(SET_COOKIE).iter().filter_map(|header| {
+        let pair = header.to_str().ok()?.split(';').next()?;
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim().to_owned(), value.trim().to_owned()))
+    })
+}
+
+/// The request of an exchange at `base`, in the name of whom the access token is.
+pub(crate) fn request(
+    client: &Client,
+    base: &str,
+    exchange: &Exchange,
+    values: &Values,
+    (token, jar): (Option<&str>, &Jar),
+) -> Result<RequestBuilder, String> {
+    let told = |missing: Missing| missing.to_string();
+    let url = format!(
+        "{base}{}",
+        exchange.path.text(values, percent_encoded).map_err(told)?
+    );
+    let mut request = client.request(method(exchange.verb), url);
+    if let Some(body) = &exchange.body {
+        let (kind, body) = written(body, values).map_err(told)?;
+        request = request.header("content-type", kind).body(body);
+    }
+    let of_token;
+    let values = match token {
+        Some(token) => {
+            of_token = values.clone().with(Slot::AccessToken, token);
+            &of_token
+        }
+        None => values,
+    };
+    for (name, value) in &exchange.headers {
+        match value.text(values, str::to_owned) {
+            Ok(value) => request = request.header(name, value),
+            // whoever has no token presents none
+            Err(Missing {
+                slot: Slot::AccessToken,
+            }) => {}
+            Err(missing) => return Err(told(missing)),
+        }
+    }
+    if let Some(cookies) = jar.sent() {
+        request = request.header(COOKIE, cookies);
+    }
+    if let (true, Some(token)) = (exchange.bearer, token) {
+        request = request.bearer_auth(token);
+    }
+    Ok(request)
+}
+
+fn method(verb: Verb) -> reqwest::Method {
+    match verb {
+        Verb::Get => reqwest::Method::GET,
+        Verb::Post => reqwest::Method::POST,
+        Verb::Put => reqwest::Method::PUT,
+        Verb::Patch => reqwest::Method::PATCH,
+        Verb::Delete => reqwest::Method::DELETE,
+    }
+}
+
+/// A body and its type.
+fn written(body: &Body, values: &Values) -> Result<(&'static str, String), Missing> {
+    match body {
+        Body::Json(json) => Ok(("application/json", json.json(values)?)),
+        Body::Form(fields) => {
+            let field = |(name, value): &(String, crate::codec::Template)| {
+                let value = value.text(values, str::to_owned)?;
+                Ok(format!("{}={}", percent_encoded(name), percent_encoded(&value)))
+            };
+            let fields: Vec<_> = fields.iter().map(field).collect::<Result<_, _>>()?;
+            Ok(("application/x-www-form-urlencoded", fields.join("&")))
+        }
+    }
+}
+
+/// A request, for people.
+pub(crate) fn in_words(exchange: &Exchange, values: &Values, token: Option<&str>) -> String {
+    let verb = format!("{:?}", exchange.verb).to_uppercase();
+    let path = exchange.path.text(values, percent_encoded).unwrap_or_default();
+    let body = exchange.body.as_ref();
+    let body = body
+        .and_then(|body| written(body, values).ok())
+        .map(|(_, body)| body);
+    let token = token
+        .filter(|_| exchange.presents_token())
+        .map_or("", |_| "with a token");
+    let words = [verb, path, body.unwrap_or_default(), token.to_owned()];
+    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
+/// What stands in an answer.
+pub(crate) fn found(exchange: &Exchange, headers: &HeaderMap, text: &str) -> Values {
+    let mut values = Values::new();
+    for (slot, found) in &exchange.holds {
+        let value = match found {
+            Found::At(pointer) => pick(text, pointer),
+            Found::Header(name) => {
+                let header = headers.get(name).and_then(|value| value.to_str().ok());
+                header.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned())
+            }
+            Found::Cookie(name) => cookies(headers)
+                .find(|(set, _)| set == name)
+                .map(|(_, value)| value),
+            Found::Text(pattern) => pattern.0.captures(text).and_then(|groups| {
+                let group = groups.get(1).or_else(|| groups.get(0))?;
+                Some(group.as_str().to_owned())
+            }),
+        };
+        if let Some(value) = value {
+            values.set(*slot, value);
+        }
+    }
+    values
+}
+
+impl Success {
+    /// Whether an answer is one; if not, what it is.
+    pub(crate) fn of(&self, status: u16, text: &str) -> Result<(), String> {
+        let good = match self.statuses.is_empty() {
+            true => (200..300).contains(&status),
+            false => self.statuses.contains(&status),
+        };
+        if !good {
+            return Err(format!("status {status}"));
+        }
+        match self
+            .when
+            .iter()
+            .find(|(pointer, condition)| !condition.holds(text, pointer))
+        {
+            Some((pointer, _)) => Err(format!("status {status}, and not what has to stand at {pointer}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The body of an answer, or what came of it and why no more did; whether that was a limit.
+pub(crate) async fn body(response: &mut Response) -> Result<Vec<u8>, Cut> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => {
+                let why = reason_of(&error);
+                return Err(Cut {
+                    body,
+                    why,
+                    at_limit: false,
+                });
+            }
+        }
+        if body.len() > BODY_LIMIT_BYTES {
+            let why = format!("an HTTP body of more than {BODY_LIMIT_BYTES} bytes was not read to its end");
+            return Err(Cut {
+                body,
+                why,
+                at_limit: true,
+            });
+        }
+    }
+}
+
+/// A body that was not read to its end.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    pub(crate) body: Vec<u8>,
+    pub(crate) why: String,
+    pub(crate) at_limit: bool,
+}
+
+/// The cause at the bottom, without the URL that is wrapped around it.
+pub(crate) fn reason_of(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timeout".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// A value as it goes into a path, a query or a form (RFC 3986, section 2.3).
+pub(crate) fn percent_encoded(value: &str) -> String {
+    const TAKEN: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(value, TAKEN).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Condition, Template};
+    use crate::profile::Pattern;
+
+    fn exchange() -> Exchange {
+        let template = |text| Template::parse(text).unwrap();
+        Exchange {
+            before: Vec::new(),
+            verb: Verb::Put,
+            path: template("/login?next=${handle}"),
+            body: Some(Body::Form(vec![
+                ("user name".to_owned(), template("${handle}")),
+                ("csrf".to_owned(), template("${ticket}")),
+            ])),
+            headers: vec![("cookie".to_owned(), template("sid=${access-token}"))],
+            bearer: false,
+            success: Success {
+                statuses: vec![200, 302],
+                when: vec![("/ok".to_owned(), Condition::Is("true".to_owned()))],
+            },
+            holds: vec![
+                (Slot::AccessToken, Found::Cookie("sid".to_owned())),
+                (Slot::Session, Found::Header("x-session".to_owned())),
+                (Slot::User, Found::At("/user/id".to_owned())),
+                (
+                    Slot::Ticket,
+                    Found::Text(Pattern(regex::Regex::new("csrf\" *: *\"([^\"]+)").unwrap())),
+                ),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_form_with_a_cookie_of_ones_own() {
+        let values = Values::new().with(Slot::Handle, "a b&c").with(Slot::Ticket, "t");
+        let (client, mut jar) = (Client::new(), Jar::default());
+        let built = |token, jar: &Jar| {
+            let request = request(&client, "http://h:1", &exchange(), &values, (token, jar)).unwrap();
+            request.build().unwrap()
+        };
+        let asked = built(Some("s3"), &jar);
+        assert_eq!(asked.method(), "PUT");
+        assert_eq!(asked.url().as_str(), "http://h:1/login?next=a%20b%26c");
+        let body = asked.body().and_then(|body| body.as_bytes()).unwrap();
+        assert_eq!(body, b"user%20name=a%20b%26c&csrf=t");
+        assert_eq!(asked.headers()["cookie"], "sid=s3");
+        let mut set = HeaderMap::new();
+        set.append(SET_COOKIE, "a=1; Path=/; HttpOnly".parse().unwrap());
+        set.append(SET_COOKIE, "b=2=3".parse().unwrap());
+        jar.take(&set);
+        assert_eq!(built(None, &jar).headers()["cookie"], "a=1; b=2=3");
+        assert_eq!(
+            in_words(&exchange(), &values, Some("s3")),
+            "PUT /login?next=a%20b%26c user%20name=a%20b%26c&csrf=t with a token"
+        );
+    }
+
+    #[test]
+    fn what_stands_in_an_answer() {
+        let mut headers = HeaderMap::new();
+        headers.append(SET_COOKIE, "sid=abc; Path=/".parse().unwrap());
+        headers.append("X-Session", "Bearer s1".parse().unwrap());
+        let text = r#"{"ok":true,"user":{"id":7},"csrf": "t9"}"#;
+        let exchange = exchange();
+        let values = found(&exchange, &headers, text);
+        let all = [Slot::AccessToken, Slot::Session, Slot::User, Slot::Ticket]
+            .map(|slot| values.get(slot).unwrap());
+        assert_eq!(all, ["abc", "s1", "7", "t9"]);
+        let check = |status, text| exchange.success.of(status, text);
+        assert_eq!(check(302, text), Ok(()));
+        assert_eq!(check(201, text), Err("status 201".to_owned()));
+        assert_eq!(
+            check(200, r#"{"ok":false}"#),
+            Err("status 200, and not what has to stand at /ok".to_owned())
+        );
+        assert_eq!(Success::default().of(204, ""), Ok(()));
+    }
+}

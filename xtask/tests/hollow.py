@@ -1,0 +1,27 @@
+"""The notes service with something gone: MANNER says what."""
+import asyncio, os, sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.environ["NOTES"])
+import notes
+
+manner = os.environ["MANNER"]
+http, answer, caller = notes.http, notes.answer, notes.caller
+
+if manner == "everybody is let in":  # under whatever name the token is, or none
+    notes.caller = lambda token: caller(token) or token or "nobody"
+if manner == "strangers are guests":  # a token that it does not know makes one a guest, like all others
+    notes.caller = lambda token: caller(token) or "guest"
+if manner == "every answer is an error":
+    def refuse(user, ask):
+        raise KeyError("not now")
+    notes.answer = refuse
+if manner == "all are one":
+    def one(method, path, body, token):
+        status, said = http(method, path, body, token)
+        if status == 200 and path == "/login":
+            notes.tokens[said["token"]] = said["id"] = next(iter(notes.users.values()))[0]
+        return status, said
+    notes.http = one
+
+asyncio.run(notes.main())
