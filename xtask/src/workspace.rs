@@ -16,9 +16,16 @@ pub(crate) fn root() -> PathBuf {
         .map_or_else(|| manifest.clone(), Path::to_path_buf)
 }
 
-/// Where runs are kept when nobody says otherwise.
+/// Where runs are kept when nobody says otherwise: in the workspace, or, for a program that was installed, where it was started.
 pub(crate) fn runs() -> PathBuf {
-    root().join(".crosstalk").join("runs")
+    let here = std::env::current_dir().ok();
+    let by_cargo = std::env::var_os("CARGO_MANIFEST_DIR").is_some();
+    home(root(), here, by_cargo).join(".crosstalk").join("runs")
+}
+
+fn home(root: PathBuf, here: Option<PathBuf>, by_cargo: bool) -> PathBuf {
+    let elsewhere = here.filter(|here| !by_cargo && !here.starts_with(&root));
+    elsewhere.unwrap_or(root)
 }
 
 /// Cargo, in the workspace: the very one that runs us, if cargo does.
@@ -65,5 +72,24 @@ pub(crate) fn shown(path: &Path) -> String {
     match short {
         Some(short) if !short.as_os_str().is_empty() => short.display().to_string(),
         _ => path.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(here: &str, by_cargo: bool, expect: &str) {
+        let home = home("/src/crosstalk".into(), Some(here.into()), by_cargo);
+        assert_eq!(home, Path::new(expect));
+    }
+
+    #[test]
+    fn an_installed_program_keeps_its_runs_where_it_is_started() {
+        check("/src/crosstalk/docs", false, "/src/crosstalk");
+        check("/src/crosstalk", true, "/src/crosstalk");
+        check("/home/me/service", true, "/src/crosstalk");
+        check("/home/me/service", false, "/home/me/service");
     }
 }
