@@ -23,5 +23,18 @@ if manner == "all are one":
             notes.tokens[said["token"]] = said["id"] = next(iter(notes.users.values()))[0]
         return status, said
     notes.http = one
+if manner == "each user's ids count from 1":
+    own = {}
+    def numbered(user, ask):
+        mine = own.setdefault(user, [])
+        if "note" in ask:
+            ask = {**ask, "note": dict(enumerate(mine, 1))[int(ask["note"])]}
+        said = answer(user, ask)
+        if ask["op"] == "new":
+            mine.append(said["id"])
+        if ask["op"] == "list":
+            return [{**note, "id": str(mine.index(note["id"]) + 1)} for note in said]
+        return {**said, "id": str(len(mine))} if ask["op"] == "new" else {**said, "note": "1"} if "note" in ask else said
+    notes.answer = numbered
 
 asyncio.run(notes.main())

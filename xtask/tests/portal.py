@@ -1,6 +1,7 @@
 """Notes behind a portal: forms, a CSRF token and a cookie to log in, HTTP to write and read, a WebSocket on which one is told. An
 administrator makes the accounts. LEAKY=1 forgets whose a note is when it is read."""
 import asyncio, base64, hashlib, json, os, secrets, sys, uuid
+from datetime import datetime
 from urllib.parse import parse_qs
 
 sys.dont_write_bytecode = True
@@ -55,7 +56,8 @@ def http(method, path, headers, body):
     if note not in notes or (notes[note][0] != user and not LEAKY):
         return 404, {}, {"ok": False, "error": "no such note"}
     if method == "PATCH":
-        text = json.loads(body)["text"]
+        asked = json.loads(body)
+        text, _ = asked["text"], (uuid.UUID(asked["message"]), datetime.fromisoformat(asked["at"].replace("Z", "+00:00")))
         notes[note][1].append(text)
         for writer in listeners.get(note, []):
             send(writer, json.dumps({"event": "line", "note": note, "text": text}).encode())

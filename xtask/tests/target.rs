@@ -296,6 +296,24 @@ fn where_a_log_in_gives_everybody_the_first_users_session_that_is_caught() {
     never_valid(&hollow("all are one"), &[], 10, "taken for another user");
 }
 
+#[test]
+fn ids_that_each_user_has_are_declared() {
+    let counted = hollow("each user's ids count from 1")
+        .replace("[unseen]", "[unseen]\nthread-ids = \"they are numbers\"");
+    never_valid(&counted, &[], 10, "one thread id for two owners");
+    let why = "each user's ids count from 1";
+    let declared = counted
+        .replace("[unseen]", &format!("[unseen]\nunique-thread-ids = {why:?}"))
+        .replace(
+            "[absent]",
+            &format!("[not-applicable]\nthread = {why:?}\n\n[absent]"),
+        );
+    let run = run(&declared, &[], false);
+    assert_eq!(run.code, 0, "{}", run.said);
+    let told = "not there: unique ids of threads, each user's ids count from 1";
+    assert!(run.said.contains(told), "{}", run.said);
+}
+
 /// A service of forms, cookies and posts over HTTP.
 fn portal() -> String {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

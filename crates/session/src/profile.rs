@@ -54,6 +54,8 @@ pub struct Profile {
     pub not_applicable: Vec<(Check, String)>,
     /// What cannot be looked into, with the reason.
     pub unseen: Vec<(Unseen, String)>,
+    /// Whether two users may have threads of the same id, so that an id alone is nobody's.
+    pub shared_thread_ids: bool,
     /// Situations that have to occur, as the target's operator ports name them, and the checks that need them.
     pub situations: Vec<(String, Vec<Check>)>,
     /// What the audit reads from the database; `None` where there is none to read.

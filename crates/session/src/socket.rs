@@ -5,6 +5,7 @@ mod attempt;
 mod autobahn;
 mod connect;
 mod ledger;
+mod made;
 mod over_http;
 mod patience;
 mod reader;

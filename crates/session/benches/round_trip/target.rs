@@ -59,6 +59,7 @@ impl Frame {
             not_applicable: Vec::new(),
             unseen: Vec::new(),
             situations: Vec::new(),
+            shared_thread_ids: false,
             audit: None,
             company: Company::default(),
         })

@@ -53,10 +53,14 @@ pub enum Slot {
     MyHandle,
     /// What one step of a log-in gives to the next: a CSRF token, a challenge, an administrator's token.
     Ticket,
+    /// An id that is made for one request, and nobody else has.
+    Uuid,
+    /// Now, as ISO 8601 has it: `2024-05-06T07:08:09.010Z`.
+    NowIso,
 }
 
 impl Slot {
-    pub(crate) const ALL: [(Self, &'static str); 33] = [
+    pub(crate) const ALL: [(Self, &'static str); 35] = [
         (Self::Id, "id"),
         (Self::Thread, "thread"),
         (Self::Room, "room"),
@@ -90,6 +94,8 @@ impl Slot {
         (Self::Me, "me"),
         (Self::MyHandle, "my-handle"),
         (Self::Ticket, "ticket"),
+        (Self::Uuid, "uuid"),
+        (Self::NowIso, "now-iso"),
     ];
 
     /// Its name in templates.

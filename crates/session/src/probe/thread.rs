@@ -30,6 +30,9 @@ impl VirtualUser {
             let (Some(own), Some(theirs)) = (last(self.person.user), last(victim)) else {
                 return;
             };
+            if self.has_thread(theirs) {
+                continue;
+            }
             let ask = Ask {
                 check: Check::Thread,
                 name: "reading a foreign thread that was just read",
@@ -42,6 +45,13 @@ impl VirtualUser {
         }
     }
 
+    /// Whether a thread of one's own has this id, where that does not make it the same thread.
+    fn has_thread(&self, id: &str) -> bool {
+        let own = self.worker.board.user(self.person.user).threads.get();
+        let mut own = own.into_iter().flatten();
+        self.worker.target.profile.shared_thread_ids && own.any(|thread| thread == id)
+    }
+
     /// Reads, appends to, lists and subscribes to what is the victim's.
     pub(super) async fn probe_threads(&self, socket: &Rc<Socket>, victim: User) {
         let theirs = self
@@ -51,6 +61,7 @@ impl VirtualUser {
             .threads
             .get()
             .and_then(|threads| threads.first());
+        let theirs = theirs.filter(|theirs| !self.has_thread(theirs));
         let (Some(own), Some(theirs)) = (self.first_thread(), theirs) else {
             return;
         };

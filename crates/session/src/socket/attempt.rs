@@ -7,7 +7,7 @@ use std::time::Duration;
 use history::{At, Fact, Interval, Invoked, Op, Outcome};
 
 use super::ledger::{Answer, Open};
-use super::{Request, Socket};
+use super::{Request, Socket, made};
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values, Wire};
 use crate::profile::{Exchange, OpShape};
@@ -66,7 +66,8 @@ impl Socket {
         let (id, op) = self.ledger.borrow_mut().next_id();
         let id = id.to_string();
         request.values.set(Slot::Id, &id);
-        let made = self.make(shape, &mut request.values)?;
+        made::fill(shape, &self.me, (self.worker.run, op), &mut request.values);
+        let made = make(shape, &mut request.values)?;
         let sent = match &shape.http {
             Some(exchange) => Sent::OverHttp(Box::new(exchange.clone()), request.values.clone()),
             None => {
@@ -89,21 +90,6 @@ impl Socket {
         self.set_alarm(deadline);
         let socket = Rc::clone(self);
         Ok((Attempt { socket, op, wait }, sent))
-    }
-
-    /// Adds what the frames of an op say of who asks, and what is made for them, which is given back.
-    fn make(&self, shape: &OpShape, values: &mut Values) -> Result<Values, String> {
-        let mut made = Values::new();
-        if shape.takes(Slot::Me) || shape.takes(Slot::MyHandle) {
-            values.extend(self.me.clone());
-        }
-        for (slot, template) in &shape.makes {
-            let value = template.text(values, str::to_owned);
-            let value = value.map_err(|missing| missing.to_string())?;
-            values.set(*slot, &value);
-            made.set(*slot, value);
-        }
-        Ok(made)
     }
 
     fn record_invoked(&self, at: At, op: Op, id: &str, request: &Request, shape: &OpShape) {
@@ -171,8 +157,12 @@ impl Socket {
             Outcome::Ok => held.extend(std::mem::take(&mut open.made)),
             Outcome::Fail(_) | Outcome::Info(_) => {}
         }
+        let shared = self.worker.target.profile.shared_thread_ids;
         for fact in open.facts(self.holder, at, &outcome, &held) {
-            self.worker.record_at(at, fact);
+            // where two may have the same, that is no conflict
+            if !(shared && matches!(fact, Fact::ThreadIssued(_))) {
+                self.worker.record_at(at, fact);
+            }
         }
         let during = Interval {
             from: open.invoked,
@@ -226,4 +216,16 @@ impl Drop for Attempt {
 
 fn after(at: At, wait: Duration) -> At {
     At(at.0.saturating_add(nanoseconds(wait)))
+}
+
+/// Adds what an op makes rather than finds, and gives it back.
+fn make(shape: &OpShape, values: &mut Values) -> Result<Values, String> {
+    let mut made = Values::new();
+    for (slot, template) in &shape.makes {
+        let value = template.text(values, str::to_owned);
+        let value = value.map_err(|missing| missing.to_string())?;
+        values.set(*slot, &value);
+        made.set(*slot, value);
+    }
+    Ok(made)
 }

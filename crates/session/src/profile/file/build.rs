@@ -38,7 +38,8 @@ pub(super) fn target(shape: &shape::File, folder: &Path, source: &mut Source<'_>
             Audience::Owner
         },
         text_channels: shape.text.unwrap_or(true),
-        absent: pairs(&shape.absent),
+        absent: absent(shape),
+        shared_thread_ids: shape.unseen.unique_thread_ids.is_some(),
         not_applicable: not_applicable(shape, &dialects, &http, source),
         unseen: unseen(shape, source),
         situations: situations(shape, source),
@@ -107,6 +108,13 @@ fn grace(shape: &shape::File, source: &mut Source<'_>) -> Duration {
         source.wrong(given.span(), what);
     }
     Duration::from_millis(grace_ms.map_or(REVOCATION_GRACE_MS, |given| **given))
+}
+
+/// What is not there, and what is not as it is elsewhere.
+fn absent(shape: &shape::File) -> Vec<(String, String)> {
+    let shared = shape.unseen.unique_thread_ids.as_ref();
+    let shared = shared.map(|reason| ("unique ids of threads".to_owned(), String::clone(reason)));
+    pairs(&shape.absent).into_iter().chain(shared).collect()
 }
 
 fn pairs(table: &std::collections::BTreeMap<shape::Text, shape::Text>) -> Vec<(String, String)> {
@@ -333,7 +341,9 @@ fn not_applicable(
         let derives = |dialect: &Dialect| dialect.ops.get(&Action::Post).is_some_and(|post| post.derives);
         let needed = match check {
             Check::Secret => Some("a run without it proves nothing"),
-            Check::Thread if can(Action::CreateThread) => Some("there is `create-thread`"),
+            Check::Thread if can(Action::CreateThread) && shape.unseen.unique_thread_ids.is_none() => {
+                Some("there is `create-thread`")
+            }
             Check::Token
                 if can(Action::WhoAmI) || http.me.is_some() || dialects.iter().any(greets_by_name) =>
             {
@@ -361,8 +371,15 @@ fn unseen(shape: &shape::File, source: &mut Source<'_>) -> Vec<(Unseen, String)>
     let shape::Unseen {
         database,
         thread_ids,
+        unique_thread_ids,
         user_ids,
     } = &shape.unseen;
+    if let Some(reason) = unique_thread_ids
+        .as_ref()
+        .filter(|reason| reason.trim().is_empty())
+    {
+        source.wrong(reason.span(), "is no reason; reports show it");
+    }
     let given = [
         (Unseen::Database, database),
         (Unseen::ThreadIds, thread_ids),

@@ -20,8 +20,8 @@ const OF_CALLER: &[Slot] = &[
     Slot::Handle,
     Slot::Password,
 ];
-/// What an op may say of who asks.
-const OF_ASKER: &[Slot] = &[Slot::Me, Slot::MyHandle];
+/// What an op may say of who asks, and what is made for it.
+const OF_ASKER: &[Slot] = &[Slot::Me, Slot::MyHandle, Slot::Uuid, Slot::NowIso, Slot::NowS];
 /// What a greeting may say.
 const GREETED: &[Slot] = &[Slot::User, Slot::Session, Slot::Resume];
 

@@ -88,6 +88,9 @@ pub(super) struct Unseen {
     pub(super) database: Option<Text>,
     /// Ids of threads, if they are no UUIDs: too short, or not unique, to be found in bytes. Probes and conflicts remain.
     pub(super) thread_ids: Option<Text>,
+    /// That ids of threads tell users apart, if they do not: two users' threads may have the same id, as where each counts its own. Then
+    /// one id for two owners is no conflict, and another's thread is only tried where its id is none of one's own.
+    pub(super) unique_thread_ids: Option<Text>,
     /// Ids of users, if they are no UUIDs. E-mails and handles, which are canaries, remain where users register.
     pub(super) user_ids: Option<Text>,
 }

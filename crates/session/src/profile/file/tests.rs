@@ -4,6 +4,8 @@ use super::*;
 use crate::codec::{Framing, Slot, Values};
 use crate::profile::{Accounts, Action, Ready};
 
+mod told;
+
 /// A small service's profile, whole and good.
 const NOTES: &str = r#"
 name = "notes"
@@ -149,130 +151,6 @@ fn users_from_a_list() {
     assert_eq!(of(Slot::Password), ["a,b", "c"]);
     assert_eq!(of(Slot::User), ["1", "2"]);
     assert_eq!(format!("{:?}", users[0]), r#"["user", "password", "handle"]"#);
-}
-
-/// What stands in the small service's profile, and what in its place is a mistake.
-const MISTAKES: [(&str, &str); 36] = [
-    ("name = \"notes\"", "nam = \"notes\""),
-    ("bearer = true", "baerer = true"),
-    ("list-threads = {", "list-thread = {"),
-    ("rooms =", "room ="),
-    ("reply = {", "answer = {"),
-    (
-        "answer = { user = \"/id\" } }\nlogin",
-        "answer = { usr = \"/id\", user = \"/id\" } }\nlogin",
-    ),
-    ("${body}", "${bdy}"),
-    ("\"text\":${body}", "\"text\":${room}"),
-    ("\"text\":${body}", "\"text\":\"x\""),
-    ("\"title\":${title}", "\"title\":\"${title}\""),
-    ("${title}", "${title"),
-    ("${id:bare},\"op\":\"list\"", "${id:number},\"op\":\"list\""),
-    (
-        "'{\"name\":${handle},\"password\":${password}}', answer = { user",
-        "'{\"name\":${handle},\"password\":${env:CROSSTALK_NOT_SET}}', answer = { user",
-    ),
-    ("post = { frame", "post-hastily = { frame"),
-    ("presence = \"nobody is told of anybody\"\n", ""),
-    ("find-thread = \"notes are not searched\"\n", ""),
-    (", answer = { thread = \"/id\" }", ""),
-    ("answer = { access-token = \"/token\" }", "answer = {}"),
-    (
-        "    { when = { \"/rid\" = true }, reply = { id = \"/rid\", content = \"/data\" } },\n",
-        "",
-    ),
-    ("name = \"notes\"", "name = 7"),
-    ("name = \"notes\"", "name = \"notes"),
-    ("content = \"/data\"", "content = \"data\""),
-    ("ws://127.0.0.1:8000", "wss://127.0.0.1:8000"),
-    ("[absent]", "[not-applicable]\nthread = \"no\"\n\n[absent]"),
-    (
-        "cancel = \"answers come at once\"",
-        "cancel = \"answers come at once\"\nlist-threads = \"none\"",
-    ),
-    ("path = \"/ws?", "path = \"ws?"),
-    (
-        "register = { post = \"/users\"",
-        "register = { post = \"/users\", get = \"/users\"",
-    ),
-    (
-        "name = \"notes\"",
-        "name = \"notes\"\nrevocation-grace-ms = 60000",
-    ),
-    ("[http]", "[users]\nlist = 'users.csv'\n\n[http]"),
-    (
-        "[reach]",
-        "[[service]]\nname = \"web\"\ncommand = [\"x\"]\nafter = [\"webb\"]\nready = { tcp = \"127.0.0.1:1\" }\n\n[reach]",
-    ),
-    (
-        "me = { get = \"/me\"",
-        "me = { get = \"/me\", form = { a = \"b\" }, body = '{}'",
-    ),
-    ("access-token = \"/token\"", "access-token = \"cooky:sid\""),
-    ("access-token = \"/token\"", "access-token = 'text:(sid'"),
-    ("me = { get", "me = { status = [2], get"),
-    (
-        "post = { frame = '{\"cid\":${id:bare},\"op\":\"add\",\"text\":${body}}'",
-        "post = { http = { post = \"/lines\", body = '{\"text\":${title}}' }",
-    ),
-    ("[http]", "[users]\ntokens = false\n\n[http]"),
-];
-
-#[test]
-fn every_mistake_is_told_with_its_place_and_what_would_be_right() {
-    let told = MISTAKES.map(|(good, bad)| {
-        assert!(NOTES.contains(good), "{good}");
-        parse(&NOTES.replacen(good, bad, 1)).expect_err(bad).to_string()
-    });
-    insta::assert_snapshot!(told.join("\n\n"));
-}
-
-/// Where one thing is wrong, nothing that follows from it is told as well.
-#[test]
-fn a_mistake_is_told_once() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("users.csv"), "handle\nann\n").unwrap();
-    let register = NOTES.lines().find(|line| line.starts_with("register")).unwrap();
-    let login = NOTES.lines().find(|line| line.starts_with("login =")).unwrap();
-    let listed = NOTES
-        .replace(register, "")
-        .replace("[http]", "[users]\nlist = 'users.csv'\n\n[http]")
-        .replace("/token\" }", "/token\", user = \"/id\" }");
-    let sign = "\n[users.sign]\nalgorithm = 'HS256'\nkey-env = 'CROSSTALK_NOT_SET'\nclaims = '{\"exp\":${expires-s}}'\n\n[http]";
-    let signed = NOTES
-        .replace(register, "")
-        .replace(login, "")
-        .replace("[http]", &format!("[users]\nlist = 'ids.csv'\n{sign}"))
-        .replace("login-short = ", "# ");
-    std::fs::write(folder.path().join("ids.csv"), "handle,user\nann,1\n").unwrap();
-    let unset = "${env:CROSSTALK_NOT_SET}";
-    let profiles = [
-        NOTES.replace(
-            "${password}}', answer = { user",
-            &format!("{unset}}}', answer = {{ user"),
-        ),
-        NOTES.replace(
-            "${password}}', answer = { access",
-            &format!("{unset}}}', answer = {{ access"),
-        ),
-        listed.replace("${password}", unset),
-        signed,
-        NOTES
-            .replace("${title}", unset)
-            .replace("read-thread = ", "# ")
-            .replace(
-                "[dialect.ops]",
-                "[dialect.ops]\nread-thread = { frame = '{\"cid\":${id},\"of\":${thread}}' }",
-            ),
-        NOTES.replace("reply = {", "ack = { id = \"/rid\" }, reply = {"),
-    ];
-    for profile in profiles {
-        let Err(ProfileError::Mistaken(mistakes)) = TargetFile::parse("my.toml", &profile, folder.path())
-        else {
-            panic!("mistakes in {profile}");
-        };
-        assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
-    }
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! What is made for one request: who asks, an id, the time.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use history::{Fingerprint, Op};
+
+use crate::codec::{Slot, Values};
+use crate::profile::OpShape;
+
+/// Adds what the request of an op says beside what is asked: who asks, `me`, and what is made for it alone.
+pub(super) fn fill(shape: &OpShape, me: &Values, (run, op): (u32, Op), values: &mut Values) {
+    if shape.takes(Slot::Me) || shape.takes(Slot::MyHandle) {
+        values.extend(me.clone());
+    }
+    if shape.takes(Slot::Uuid) {
+        values.set(Slot::Uuid, uuid(run, op));
+    }
+    if shape.takes(Slot::NowIso) || shape.takes(Slot::NowS) {
+        let now = Utc::now();
+        values.set(Slot::NowIso, iso(now));
+        values.set(Slot::NowS, now.timestamp().to_string());
+    }
+}
+
+/// A UUID (RFC 9562, version 8) that is an attempt's alone, in this run and in others.
+fn uuid(run: u32, op: Op) -> String {
+    let half = |which: u8| Fingerprint::of(format!("{which} {run} {}", op.0).as_bytes()).0;
+    let bits = u128::from(half(0)) << 64 | u128::from(half(1));
+    let bits = bits & !(0xf << 76) & !(0b11 << 62) | 8 << 76 | 0b10 << 62;
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+fn iso(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_times() {
+        let [first, second] = [uuid(1, Op(7)), uuid(1, Op(8))];
+        assert_ne!(first, second);
+        assert_eq!(first, uuid(1, Op(7)));
+        let pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$";
+        let pattern = regex::Regex::new(pattern).unwrap();
+        assert!(pattern.is_match(&first), "{first}");
+        let at = DateTime::from_timestamp_millis(1_714_979_289_010).unwrap();
+        assert_eq!(iso(at), "2024-05-06T07:08:09.010Z");
+    }
+}
