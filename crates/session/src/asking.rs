@@ -50,25 +50,26 @@ pub(crate) fn request(
     (token, jar): (Option<&str>, &Jar),
 ) -> Result<RequestBuilder, String> {
     let told = |missing: Missing| missing.to_string();
+    let named = match token {
+        Some(token) => values.clone().with(Slot::AccessToken, token),
+        None => values.clone(),
+    };
+    // in a path or a body, whoever has no token presents an empty one
+    let filled = named.clone().with(
+        Slot::AccessToken,
+        named.get(Slot::AccessToken).unwrap_or_default(),
+    );
     let url = format!(
         "{base}{}",
-        exchange.path.text(values, percent_encoded).map_err(told)?
+        exchange.path.text(&filled, percent_encoded).map_err(told)?
     );
     let mut request = client.request(method(exchange.verb), url);
     if let Some(body) = &exchange.body {
-        let (kind, body) = written(body, values).map_err(told)?;
+        let (kind, body) = written(body, &filled).map_err(told)?;
         request = request.header("content-type", kind).body(body);
     }
-    let of_token;
-    let values = match token {
-        Some(token) => {
-            of_token = values.clone().with(Slot::AccessToken, token);
-            &of_token
-        }
-        None => values,
-    };
     for (name, value) in &exchange.headers {
-        match value.text(values, str::to_owned) {
+        match value.text(&named, str::to_owned) {
             Ok(value) => request = request.header(name, value),
             // whoever has no token presents none
             Err(Missing {
@@ -114,6 +115,7 @@ fn written(body: &Body, values: &Values) -> Result<(&'static str, String), Missi
 /// A request, for people.
 pub(crate) fn in_words(exchange: &Exchange, values: &Values, token: Option<&str>) -> String {
     let verb = format!("{:?}", exchange.verb).to_uppercase();
+    let values = &values.clone().with(Slot::AccessToken, token.unwrap_or_default());
     let path = exchange.path.text(values, percent_encoded).unwrap_or_default();
     let body = exchange.body.as_ref();
     let body = body
@@ -241,7 +243,7 @@ mod tests {
         Exchange {
             before: Vec::new(),
             verb: Verb::Put,
-            path: template("/login?next=${handle}"),
+            path: template("/login?next=${handle}&as=${access-token}"),
             body: Some(Body::Form(vec![
                 ("user name".to_owned(), template("${handle}")),
                 ("csrf".to_owned(), template("${ticket}")),
@@ -274,7 +276,7 @@ mod tests {
         };
         let asked = built(Some("s3"), &jar);
         assert_eq!(asked.method(), "PUT");
-        assert_eq!(asked.url().as_str(), "http://h:1/login?next=a%20b%26c");
+        assert_eq!(asked.url().as_str(), "http://h:1/login?next=a%20b%26c&as=s3");
         let body = asked.body().and_then(|body| body.as_bytes()).unwrap();
         assert_eq!(body, b"user%20name=a%20b%26c&csrf=t");
         assert_eq!(asked.headers()["cookie"], "sid=s3");
@@ -282,10 +284,12 @@ mod tests {
         set.append(SET_COOKIE, "a=1; Path=/; HttpOnly".parse().unwrap());
         set.append(SET_COOKIE, "b=2=3".parse().unwrap());
         jar.take(&set);
-        assert_eq!(built(None, &jar).headers()["cookie"], "a=1; b=2=3");
+        let anonymous = built(None, &jar);
+        assert_eq!(anonymous.headers()["cookie"], "a=1; b=2=3");
+        assert_eq!(anonymous.url().query(), Some("next=a%20b%26c&as="));
         assert_eq!(
             in_words(&exchange(), &values, Some("s3")),
-            "PUT /login?next=a%20b%26c user%20name=a%20b%26c&csrf=t with a token"
+            "PUT /login?next=a%20b%26c&as=s3 user%20name=a%20b%26c&csrf=t with a token"
         );
     }
 

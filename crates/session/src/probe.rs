@@ -301,9 +301,12 @@ impl VirtualUser {
             return true;
         }
         // there are services that push to all connections but the one that posted
-        match self.another(socket).await {
-            Some(another) if listens => self.comes_back(socket, &another, &thread).await,
-            _ => false,
+        match listens {
+            true => match self.another(socket).await {
+                Some(another) => self.comes_back(socket, &another, &thread).await,
+                None => false,
+            },
+            false => false,
         }
     }
 

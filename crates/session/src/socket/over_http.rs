@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use history::{Op, Outcome, Part, Source, Step};
+use history::{Fact, Op, Outcome, Part, Source, Step};
 
 use super::Socket;
 use crate::asking::{self, Jar};
@@ -48,7 +48,13 @@ impl Socket {
         let (base, token) = (&self.worker.target.auth, self.token.as_deref());
         let request = asking::request(client, base, exchange, values, (token, &Jar::default()))?;
         let mut response = request.send().await.map_err(|error| asking::reason_of(&error))?;
-        let body = asking::body(&mut response).await.map_err(|cut| cut.why)?;
+        let body = asking::body(&mut response).await.map_err(|cut| {
+            if cut.at_limit {
+                let what = cut.why.as_str().into();
+                self.worker.record(Fact::LimitHit { what });
+            }
+            cut.why
+        })?;
         let (at, status) = (self.worker.clock.now(), response.status().as_u16());
         self.patience.borrow_mut().heard();
         let text = String::from_utf8_lossy(&body);
