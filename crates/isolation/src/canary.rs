@@ -50,7 +50,6 @@ pub const RUN_END: u32 = 1 << 25;
 
 /// Symbols that the checksum covers.
 const DATA_LEN: usize = BLOCK_LEN - check::LEN;
-const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Symbol value per byte, case folded; 255 for what is no symbol.
 const VALUES: [u8; 256] = values();
 
@@ -58,12 +57,17 @@ const fn values() -> [u8; 256] {
     let mut table = [u8::MAX; 256];
     let mut value = 0;
     while value < 32 {
-        let symbol = ALPHABET[value as usize];
+        let symbol = letter(value);
         table[symbol as usize] = value;
         table[symbol.to_ascii_uppercase() as usize] = value;
         value += 1;
     }
     table
+}
+
+/// The symbol of a value below 32, as arithmetic on many at once.
+const fn letter(value: u8) -> u8 {
+    value + if value < 26 { b'a' } else { b'2' - 26 }
 }
 
 /// The value (0 to 31) of a symbol in either case; `None` if it is none.
@@ -164,7 +168,10 @@ impl Canary {
             .split_first_chunk_mut::<DATA_LEN>()
             .expect("data is a part of it");
         check.copy_from_slice(&check::checksum(data));
-        symbols.map(|value| ALPHABET[usize::from(value)])
+        for symbol in &mut symbols {
+            *symbol = letter(*symbol);
+        }
+        symbols
     }
 
     /// The short form: one block, for e-mail addresses and titles.
@@ -182,9 +189,13 @@ impl Canary {
     /// Reads a block, in either case; `None` unless the marker stands first and the checksum holds.
     #[must_use]
     pub fn decode(block: &[u8; BLOCK_LEN]) -> Option<Self> {
-        let mut symbols = [0; BLOCK_LEN];
+        let (mut symbols, mut all) = ([0; BLOCK_LEN], 0);
         for (value, byte) in symbols.iter_mut().zip(block) {
-            *value = symbol(*byte)?;
+            *value = VALUES[usize::from(*byte)];
+            all |= *value;
+        }
+        if all > 31 {
+            return None;
         }
         let head = Head::read(&symbols)?;
         check::holds(&symbols).then(|| head.with(Serial(get(&symbols[22..26]))))

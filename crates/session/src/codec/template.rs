@@ -253,13 +253,12 @@ fn push_json(out: &mut String, value: &str, number: bool, form: Form) {
         return push_escaped(out, value);
     }
     out.push('"');
-    if value
-        .bytes()
-        .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
-    {
-        out.push_str(value);
-    } else {
+    // without an early end, so that it is vector code
+    let escaped = |byte| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    if value.bytes().fold(false, |any, byte| any | escaped(byte)) {
         push_escaped(out, value);
+    } else {
+        out.push_str(value);
     }
     out.push('"');
 }
