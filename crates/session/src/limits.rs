@@ -20,6 +20,10 @@ pub(crate) const BUSY_WAIT_MAX: Duration = Duration::from_secs(2);
 pub(crate) const BUSY_SPREAD_MS: u64 = 1_000;
 /// HTTP requests of one worker's users under way at once; the others wait for their turn, and their wait does not count.
 pub const HTTP_AT_ONCE: usize = 64;
+/// Log-ins and registrations of one worker's users under way at once; the others wait for their turn, and their wait does
+/// not count. Passwords are hashed slowly on purpose: many at once take as long as one after the other, and none is done in
+/// time.
+pub(crate) const LOGINS_AT_ONCE: usize = 8;
 /// How long an HTTP connection may idle before it is used no more: less than after what services close one (five seconds
 /// in Node), as a request must not meet the close.
 pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(2);

@@ -119,6 +119,7 @@ impl Desk {
             bearer: None,
             probe: false,
         };
+        let _turn = self.worker.logins.acquire().await;
         let answer = self.http.call_again(line, call).await;
         if !answer.is_ok() {
             return None;
@@ -177,6 +178,7 @@ impl Desk {
                     bearer: None,
                     probe: false,
                 };
+                let _turn = self.worker.logins.acquire().await;
                 self.issued(&line, self.http.call_again(&line, call).await)?
             }
         };

@@ -222,13 +222,19 @@ impl VirtualUser {
     async fn ask_and_await(&self, socket: &Rc<Socket>, ask: Ask, needle: &str) {
         let shape = socket.dialect().ops.get(&ask.attack.action);
         let fenced = shape.is_some_and(|shape| !shape.then.is_empty());
+        let silent = shape.is_some_and(|shape| shape.silent);
         let Some(mut tried) = self.asked(socket, ask).await else {
             return;
         };
         // that the fence was answered does not say that what it fences was not denied
-        if fenced && tried.result == ProbeResult::Accepted {
+        if (fenced || silent) && tried.result == ProbeResult::Accepted {
             tried.result = ProbeResult::Silent;
-            tried.detail = "its fence was answered".to_owned();
+            tried.detail = if fenced {
+                "its fence was answered"
+            } else {
+                "answered"
+            }
+            .to_owned();
         }
         // over which connection it was asked, the attempt says
         let mut asked = self.all_sockets().into_iter();

@@ -222,6 +222,8 @@ pub struct OpShape {
     pub stores: bool,
     /// Whether its answer holds content of the request, so that it can be told whose answer it is.
     pub derives: bool,
+    /// Whether its success says nothing of what it asks for being allowed: what is pushed does.
+    pub silent: bool,
 }
 
 impl OpShape {

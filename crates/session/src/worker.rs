@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::alarm::Alarm;
 use crate::board::Board;
 use crate::clock::Clock;
-use crate::limits::{CONNECTS_AT_ONCE, Limits, USERS_AT_ONCE};
+use crate::limits::{CONNECTS_AT_ONCE, LOGINS_AT_ONCE, Limits, USERS_AT_ONCE};
 use crate::plan::{Phase, Plan};
 use crate::profile::Profile;
 use crate::recorder::Recorder;
@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     recorder: RefCell<Recorder>,
     /// The client of all that its users ask over HTTP.
     pub(crate) http: OnceCell<reqwest::Client>,
+    /// Whoever logs in or registers has a turn.
+    pub(crate) logins: Semaphore,
     /// Whoever connects has a turn.
     pub(crate) connects: Semaphore,
     /// Whoever acts has a turn.
@@ -105,6 +107,7 @@ impl Worker {
             backlog: Rc::default(),
             recorder: RefCell::new(recorder),
             http: OnceCell::new(),
+            logins: Semaphore::new(LOGINS_AT_ONCE),
             connects: Semaphore::new(CONNECTS_AT_ONCE),
             turns: Semaphore::new(USERS_AT_ONCE),
             phase: Cell::default(),

@@ -75,6 +75,7 @@ impl Frame {
                 holds: Vec::new(),
                 stores,
                 derives: stores,
+                silent: false,
             })
         };
         Ok(Dialect {

@@ -161,6 +161,21 @@ fn ops(
     ops
 }
 
+/// Says of what is only for some ops where it stands at others.
+fn misplaced(action: Action, shape: &Placed<shape::Op>, source: &mut Source<'_>) {
+    let posts = matches!(action, Action::Post | Action::PostHastily);
+    if shape.derives.is_some() && !posts {
+        source.wrong(shape.span(), "`derives` is for `post` and `post-hastily` alone");
+    }
+    if shape.stores.is_some() && !posts && action != Action::PostRoom {
+        source.wrong(shape.span(), "`stores` is for the ops that post alone");
+    }
+    if shape.silent.is_some() && !matches!(action, Action::SubscribeThread | Action::SubscribeRoom) {
+        let what = "`silent` is for `subscribe-thread` and `subscribe-room` alone";
+        source.wrong(shape.span(), what);
+    }
+}
+
 fn op_of(
     action: Action,
     shape: &Placed<shape::Op>,
@@ -206,12 +221,7 @@ fn op_of(
         None => None,
     };
     let posts = matches!(action, Action::Post | Action::PostHastily);
-    if let (Some(_), false) = (shape.derives, posts) {
-        source.wrong(shape.span(), "`derives` is for `post` and `post-hastily` alone");
-    }
-    if let (Some(_), false) = (shape.stores, posts || action == Action::PostRoom) {
-        source.wrong(shape.span(), "`stores` is for the ops that post alone");
-    }
+    misplaced(action, shape, source);
     let op = OpShape {
         frame: frame?,
         http,
@@ -220,6 +230,7 @@ fn op_of(
         holds,
         stores: shape.stores.unwrap_or(posts || action == Action::PostRoom),
         derives: shape.derives.unwrap_or(posts),
+        silent: shape.silent.unwrap_or(false),
     };
     // what is listened to may be all that is its owner's; what is made here needs no title
     let by_owner = action == Action::SubscribeThread && op.takes(Slot::Owner);

@@ -262,6 +262,8 @@ pub(super) struct Op {
     pub(super) stores: Option<bool>,
     /// Whether the answer holds content of the request, so that it can be told whose it is [default: true for `post`].
     pub(super) derives: Option<bool>,
+    /// Whether success says nothing of what was asked for being allowed: who may not listen is told so by silence [default: false].
+    pub(super) silent: Option<bool>,
 }
 
 /// A situation that has to occur.
