@@ -154,6 +154,15 @@ pub(crate) fn found(exchange: &Exchange, headers: &HeaderMap, text: &str) -> Val
     values
 }
 
+/// What was sought in an answer, where, and whether it was there.
+pub(crate) fn sought(exchange: &Exchange, given: &Values) -> Vec<(&'static str, String, bool)> {
+    let there = |slot: Slot| given.get(slot).is_some();
+    let holds = exchange.holds.iter();
+    holds
+        .map(|(slot, at)| (slot.name(), at.to_string(), there(*slot)))
+        .collect()
+}
+
 impl Success {
     /// Whether an answer is one; if not, what it is.
     pub(crate) fn of(&self, status: u16, text: &str) -> Result<(), String> {

@@ -23,7 +23,7 @@ use history::Step;
 
 pub use chat::{Chat, Envelope};
 pub use json::Json;
-pub use rules::{Condition, Correlation, Heartbeat, Kind, Meaning, Order, Rule, Rules};
+pub use rules::{Asked, Condition, Correlation, Heartbeat, Kind, Meaning, Order, Rule, Rules};
 pub use slot::Slot;
 pub use socketio::SocketIo;
 pub(crate) use socketio::is_packet;
@@ -74,6 +74,8 @@ pub enum Whose<'a> {
     Oldest,
     /// As [`Self::Oldest`], and what ends the wait for it is still to come.
     OldestFenced,
+    /// The oldest such that has no answer yet.
+    Fitting(Asked),
 }
 
 /// A WebSocket message to send.
@@ -133,6 +135,16 @@ impl Framing {
         }
     }
 
+    /// Whether it is by their content that some answers are told.
+    pub(crate) fn tells_by_content(&self) -> bool {
+        match self {
+            Self::Chat(_) => false,
+            Self::Json(rules) | Self::SocketIo(rules) | Self::Stomp(rules) | Self::Text(_, rules) => {
+                rules.tell_by_content()
+            }
+        }
+    }
+
     /// What answers are told by, beside ids.
     #[must_use]
     pub fn order(&self) -> Order {
@@ -166,13 +178,13 @@ impl Wire {
 }
 
 impl<'a> Item<'a> {
-    /// An answer that is nobody's becomes an event of this kind, which says nothing of what a session may see.
-    pub(crate) fn disown(&mut self, kind: &'a str) {
+    /// An answer that is nobody's becomes an event of this kind, `content` or nothing that says what a session may see.
+    pub(crate) fn disown(&mut self, kind: &'a str, content: bool) {
         if let Self::Reply { payload, .. } = self {
             *self = Self::Event {
                 kind: kind.into(),
                 cursor: None,
-                content: false,
+                content,
                 payload: std::mem::take(payload),
             };
         }
@@ -214,6 +226,7 @@ impl<'a> Item<'a> {
                     Whose::Id(id) => Whose::Id(owned(id)),
                     Whose::Oldest => Whose::Oldest,
                     Whose::OldestFenced => Whose::OldestFenced,
+                    Whose::Fitting(asked) => Whose::Fitting(asked),
                 },
                 step,
                 text: text.map(owned),

@@ -1,4 +1,5 @@
 //! Values within JSON text, by pointer (RFC 6901), without building a tree. As an index into an array, `-1` names its last element.
+//! A string that is JSON itself is gone into like any other value: many protocols send their content so.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,19 +11,26 @@ use serde_json::value::RawValue;
 pub(crate) fn pick(json: &str, pointer: &str) -> Option<String> {
     let here = find(json, pointer)?;
     if here.starts_with('"') {
-        return serde_json::from_str(here).ok();
+        return serde_json::from_str(&here).ok();
     }
-    (here != "null").then(|| here.to_owned())
+    (here != "null").then(|| here.into_owned())
 }
 
 /// The value at `pointer`, as the JSON that it is. `None` if nothing is there.
-pub(crate) fn find<'a>(json: &'a str, pointer: &str) -> Option<&'a str> {
+pub(crate) fn find<'a>(json: &'a str, pointer: &str) -> Option<Cow<'a, str>> {
     let mut here: &str = json;
-    for token in pointer.split('/').skip(1) {
-        let token = token.replace("~1", "/").replace("~0", "~");
-        here = step(here, &token)?.get();
+    let mut rest = pointer;
+    while let Some((_, below)) = rest.split_once('/') {
+        if here.trim_start().starts_with('"') {
+            let inner: String = serde_json::from_str(here).ok()?;
+            return find(&inner, rest).map(|found| Cow::Owned(found.into_owned()));
+        }
+        let token = below.split('/').next().unwrap_or_default();
+        let name = token.replace("~1", "/").replace("~0", "~");
+        here = step(here, &name)?.get();
+        rest = &below[token.len()..];
     }
-    Some(here)
+    Some(Cow::Borrowed(here))
 }
 
 fn step<'a>(json: &'a str, token: &str) -> Option<&'a RawValue> {
@@ -102,6 +110,22 @@ mod tests {
         check("/a/x", None);
         check("/a/b/c", None);
         check("/d~1e/x", None);
+    }
+
+    #[test]
+    fn text_that_is_json_is_gone_into() {
+        let json =
+            r#"{"data":"{\"id\":\"7\",\"more\":\"[1,{\\\"b\\\":2}]\"}","plain":"a/b","open":"{\"id\":"}"#;
+        for (pointer, expect) in [
+            ("/data/id", Some("7")),
+            ("/data/more/1/b", Some("2")),
+            ("/data", Some(r#"{"id":"7","more":"[1,{\"b\":2}]"}"#)),
+            ("/plain/0", None),
+            ("/open/id", None),
+        ] {
+            assert_eq!(pick(json, pointer).as_deref(), expect, "{pointer}");
+        }
+        assert_eq!(find(r#"{"a":[1]}"#, "/a"), Some(Cow::Borrowed("[1]")));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod lure;
 mod note;
 mod response;
 mod secret;
+mod served;
 mod thread;
 mod token;
 mod user_id;

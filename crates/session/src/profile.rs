@@ -91,7 +91,12 @@ impl Profile {
             let headers = dialect.headers.iter().map(|(_, value)| value);
             let sent = dialect.handshake.iter().filter_map(|step| step.send.as_ref());
             let frames = dialect.ops.values().flat_map(OpShape::templates);
-            headers.chain([&dialect.path]).chain(sent).chain(frames)
+            let before = dialect.before.iter().flat_map(Exchange::templates);
+            headers
+                .chain([&dialect.path])
+                .chain(sent)
+                .chain(frames)
+                .chain(before)
         });
         of_http
             .chain(of_dialects)
@@ -118,6 +123,8 @@ pub struct Dialect {
     pub path: Template,
     /// Headers of the upgrade. One whose value is not there, the token of somebody who has none, is left out.
     pub headers: Vec<(String, Template)>,
+    /// Requests over HTTP that go before each upgrade, in order: for a ticket that is good for it alone.
+    pub before: Vec<Exchange>,
     /// How messages are framed.
     pub framing: Framing,
     /// What is said after the upgrade, before anything else.
@@ -146,13 +153,17 @@ impl Dialect {
         self.ops.contains_key(&action)
     }
 
-    /// Whether the handshake, not the upgrade, says who one is, so that everybody is let in at first.
+    /// Whether messages, not the upgrade, say who one is, so that everybody is let in at first.
     #[must_use]
     pub fn admits_by_handshake(&self) -> bool {
-        let proves =
-            |template: &Template| template.takes(Slot::AccessToken) || template.takes(Slot::Password);
-        let sent = self.handshake.iter().filter_map(|step| step.send.as_ref());
-        sent.clone().any(proves)
+        self.sent().any(proves) || self.presents_always()
+    }
+
+    /// Whether a greeting says that one's proof was taken.
+    #[must_use]
+    pub fn greets_by_proof(&self) -> bool {
+        let mut greetings = self.handshake.iter();
+        self.sent().any(proves) && greetings.any(|step| step.expect.is_some())
     }
 
     /// Whether one has to prove who one is, so that it can be tried without.
@@ -165,9 +176,23 @@ impl Dialect {
     #[must_use]
     pub fn takes(&self, slot: Slot) -> bool {
         let headers = self.headers.iter().map(|(_, value)| value);
-        let sent = self.handshake.iter().filter_map(|step| step.send.as_ref());
-        let mut all = headers.chain(sent).chain([&self.path]);
-        all.any(|template| template.takes(slot))
+        let mut all = headers.chain(self.sent()).chain([&self.path]);
+        let presents = slot == Slot::AccessToken
+            && (self.presents_always() || self.before.iter().any(Exchange::presents_token));
+        presents
+            || all.any(|template| template.takes(slot))
+            || self.before.iter().any(|step| step.takes(slot))
+    }
+
+    /// What is sent after the upgrade.
+    fn sent(&self) -> impl Iterator<Item = &Template> {
+        self.handshake.iter().filter_map(|step| step.send.as_ref())
+    }
+
+    /// Whether one's token goes along with what one asks.
+    fn presents_always(&self) -> bool {
+        let mut ops = self.ops.iter();
+        ops.any(|(action, op)| *action != Action::WhoAmIWith && op.frame.takes(Slot::AccessToken))
     }
 
     /// What one asks to see whether one is served at all: an op that takes nothing, over the connection itself.
@@ -182,6 +207,11 @@ impl Dialect {
         let over_it = |action: &Action| self.ops.get(action).is_some_and(|op| op.http.is_none());
         simple.into_iter().find(over_it)
     }
+}
+
+/// Whether it says what proves who one is.
+fn proves(template: &Template) -> bool {
+    template.takes(Slot::AccessToken) || template.takes(Slot::Password)
 }
 
 /// A step of what is said after the upgrade.
@@ -211,6 +241,8 @@ pub struct OpShape {
     pub frame: Template,
     /// The request and where its answer's values stand, where it goes over HTTP rather than over the connection.
     pub http: Option<Exchange>,
+    /// Requests over HTTP that go before it, in order.
+    pub before: Vec<Exchange>,
     /// Messages that go right after it: a fence, say.
     pub then: Vec<Template>,
     /// Values that are made here before the request is written, and are its answer's where it succeeds: an id that the client
@@ -222,6 +254,8 @@ pub struct OpShape {
     pub stores: bool,
     /// Whether its answer holds content of the request, so that it can be told whose answer it is.
     pub derives: bool,
+    /// Whether one has to listen to the thread or the room that it names before one asks it.
+    pub subscribed: bool,
     /// Whether its success says nothing of what it asks for being allowed: what is pushed does.
     pub silent: bool,
 }
@@ -230,7 +264,7 @@ impl OpShape {
     /// All that is written for it.
     pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
         let made = self.makes.iter().map(|(_, template)| template);
-        let http = self.http.iter().flat_map(Exchange::templates);
+        let http = self.http.iter().chain(&self.before).flat_map(Exchange::templates);
         [&self.frame]
             .into_iter()
             .chain(&self.then)

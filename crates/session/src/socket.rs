@@ -1,20 +1,24 @@
 //! One WebSocket connection: opened as the dialect wants it, asked, listened to until its end, closed.
 
+mod answer;
 mod attempt;
 #[cfg(test)]
 mod autobahn;
 mod connect;
+mod greeting;
 mod ledger;
 mod made;
 mod over_http;
 mod patience;
 mod reader;
 mod state;
+mod steps;
 mod tail;
 mod tap;
 mod unanswered;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -32,10 +36,12 @@ use crate::profile::{Action, Dialect};
 use crate::trace::TracedStep;
 use crate::worker::Worker;
 
+pub(crate) use answer::Answer;
 pub(crate) use attempt::Attempt;
-pub(crate) use connect::{Knock, Refusal, Welcome, header_lines};
+pub(crate) use connect::{Knock, Refusal, header_lines};
+pub(crate) use greeting::Welcome;
 use ledger::Ledger;
-pub(crate) use ledger::{Answer, Change, Holder};
+pub(crate) use ledger::{Change, Holder};
 use patience::Patience;
 pub use state::{Happening, State};
 #[cfg(fuzzing)]
@@ -80,6 +86,8 @@ pub(crate) struct Socket {
     turned_away: Cell<bool>,
     /// Told of a greeting or a refusal.
     told: RefCell<Option<oneshot::Sender<()>>>,
+    /// Threads and rooms that were subscribed to because one has to be before one asks anything of them.
+    listens: RefCell<BTreeSet<String>>,
     /// Highest position of an event that a resume can replay.
     cursor: Cell<u64>,
     last_inbound: Cell<At>,
@@ -190,11 +198,6 @@ impl Socket {
     /// What resumes this connection after its end, if the greeting said.
     pub(crate) fn resume_token(&self) -> Option<String> {
         self.greeting.borrow().get(Slot::Resume).map(str::to_owned)
-    }
-
-    /// Whether the service has said in the handshake that one is not let in.
-    pub(crate) fn is_turned_away(&self) -> bool {
-        self.turned_away.get()
     }
 
     pub(crate) fn cursor(&self) -> u64 {

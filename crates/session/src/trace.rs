@@ -133,7 +133,7 @@ pub(crate) fn in_words(item: &Item<'_>, ours: bool) -> String {
         } => {
             let request = match whose {
                 Whose::Id(id) => id.as_ref(),
-                Whose::Oldest | Whose::OldestFenced => "the oldest request",
+                Whose::Oldest | Whose::OldestFenced | Whose::Fitting(..) => "the oldest request",
             };
             let step = format!("{step:?}").to_lowercase();
             let code = code.as_ref().map(|code| format!(" `{code}`")).unwrap_or_default();

@@ -70,17 +70,20 @@ impl Frame {
             Ok(OpShape {
                 frame: Template::parse(frame)?,
                 http: None,
+                before: Vec::new(),
                 then: Vec::new(),
                 makes: Vec::new(),
                 holds: Vec::new(),
                 stores,
                 derives: stores,
+                subscribed: false,
                 silent: false,
             })
         };
         Ok(Dialect {
             subprotocol: None,
             path: Template::parse("/")?,
+            before: Vec::new(),
             headers: vec![(
                 "Authorization".to_owned(),
                 Template::parse("Bearer ${access-token}")?,

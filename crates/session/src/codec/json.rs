@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::rules::Reader;
 use super::{Codec, Item, Missing, Rules, Template, Values, Wire};
+use crate::pointer::find;
 
 /// The codec of one connection.
 #[derive(Clone, Debug)]
@@ -29,10 +31,22 @@ impl Codec for Json {
         if let Some(heartbeat) = self.reader.heartbeat(message, back) {
             return vec![heartbeat];
         }
-        vec![match whole(message) {
-            Some(json) => self.reader.read(json, back),
-            None => self.reader.pass(Item::Undecodable),
-        }]
+        let Some(json) = whole(message) else {
+            return vec![self.reader.pass(Item::Undecodable)];
+        };
+        match self
+            .reader
+            .rules
+            .each
+            .as_deref()
+            .and_then(|each| frames(json, each))
+        {
+            Some(frames) => frames
+                .iter()
+                .map(|frame| self.reader.read(frame, back).into_owned())
+                .collect(),
+            None => vec![self.reader.read(json, back)],
+        }
     }
 
     fn taken_by(&self) -> &[Option<usize>] {
@@ -51,6 +65,13 @@ fn whole(message: &[u8]) -> Option<&str> {
     Some(text)
 }
 
+/// The frames that stand in an array; `None` if there is none there.
+fn frames(json: &str, each: &str) -> Option<Vec<String>> {
+    let array = find(json, each)?;
+    let frames: Vec<&RawValue> = serde_json::from_str(&array).ok()?;
+    Some(frames.into_iter().map(|frame| frame.get().to_owned()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
@@ -59,7 +80,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::codec::{Condition, Correlation, Heartbeat, Kind, Meaning, Order, Rule, Whose};
+    use crate::codec::{Asked, Condition, Correlation, Heartbeat, Kind, Meaning, Order, Rule, Slot, Whose};
+    use crate::profile::Action;
 
     fn at(pointer: &str) -> String {
         pointer.to_owned()
@@ -135,6 +157,7 @@ mod tests {
                 message: String::new(),
                 answer: Some(String::new()),
             }],
+            each: None,
             preliminaries: vec!["hello".to_owned()],
         }
     }
@@ -239,9 +262,9 @@ mod tests {
             ..by_id("/uid", "")
         };
         let fenced = Correlation {
-            id: None,
             oldest: true,
             fenced: true,
+            ..Correlation::default()
         };
         let error = |whose| Meaning::Error {
             whose,
@@ -296,6 +319,56 @@ mod tests {
             reply(Step::Done, None, None, r#"{"id":"7","one":null}"#),
         );
         check_by(both(), Order::None, r#"{"id":"7"}"#, Item::Undecodable);
+    }
+
+    #[test]
+    fn answers_by_what_the_request_said() {
+        let of_post = |thread| Asked {
+            action: Some(Action::Post),
+            says: vec![(Slot::Thread, thread)],
+        };
+        let fitting = Correlation {
+            of: Some(of_post(at("/room"))),
+            ..Correlation::default()
+        };
+        let echo = Meaning::Reply {
+            whose: fitting,
+            content: at(""),
+        };
+        let said = Whose::Fitting(of_post("a".to_owned()));
+        let expect = Item::Reply {
+            whose: said,
+            step: Step::Done,
+            text: None,
+            code: None,
+            payload: r#"{"room":"a"}"#.into(),
+        };
+        check_by(
+            vec![rule(&[], echo.clone())],
+            Order::Fitting,
+            r#"{"room":"a"}"#,
+            expect,
+        );
+        check_by(vec![rule(&[], echo)], Order::Fitting, "{}", Item::Undecodable);
+    }
+
+    #[test]
+    fn a_message_may_be_an_array_of_frames() {
+        let rules = Rules {
+            each: Some(String::new()),
+            ..rules()
+        };
+        let mut codec = Json::new(Arc::new(rules));
+        let items = codec.decode(br#"[{"rid":7,"data":1},"{\"rid\":7}",{}]"#, &mut Vec::new());
+        let expect = [
+            reply(Step::Done, None, None, "1"),
+            reply(Step::Done, None, None, ""),
+            Item::Undecodable,
+        ];
+        assert_eq!(items, expect);
+        assert_eq!(codec.taken_by(), [Some(5), Some(5), None]);
+        let items = codec.decode(br#"{"rid":7,"data":1}"#, &mut Vec::new());
+        assert_eq!(items, expect[..1]);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use history::Step;
 
-use super::{Item, Whose, Wire};
+use super::{Item, Slot, Whose, Wire};
 use crate::pointer::{find, pick};
+use crate::profile::Action;
 
 /// Kind of an error that names no request.
 const STRAY_ERROR: &str = "error";
@@ -19,6 +20,8 @@ const STRAY_ERROR: &str = "error";
 pub struct Rules {
     /// In order; a message that none fits is undecodable.
     pub rules: Vec<Rule>,
+    /// Where the frames of a message stand, if it may be an array of several.
+    pub each: Option<String>,
     /// Messages that are proof of life and nothing else, whether they are JSON or not.
     pub heartbeats: Vec<Heartbeat>,
     /// Kinds of events with which the service lets in or turns away: they are not yet content of a session.
@@ -67,6 +70,17 @@ pub struct Correlation {
     pub oldest: bool,
     /// Whether the answer that ends the request is still to come: an error before a fence.
     pub fenced: bool,
+    /// What is known of the request, pointers in place of what it says: it is the oldest such that has no answer yet.
+    pub of: Option<Asked>,
+}
+
+/// What is known of a request that has no id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The op, if it is known.
+    pub action: Option<Action>,
+    /// What it says.
+    pub says: Vec<(Slot, String)>,
 }
 
 /// What a message means. The values are JSON pointers into the message, `""` for all of it.
@@ -163,10 +177,32 @@ impl Rules {
     pub(crate) fn by_order(&self) -> Order {
         let orders = self.rules.iter().map(|rule| match &rule.meaning {
             Meaning::Reply { whose, .. } | Meaning::Ack { whose, .. } if whose.oldest => Order::Strict,
+            Meaning::Reply { whose, .. }
+            | Meaning::Ack { whose, .. }
+            | Meaning::Piece { whose, .. }
+            | Meaning::Error { whose, .. }
+                if whose.of.is_some() =>
+            {
+                Order::Fitting
+            }
             Meaning::Error { whose, .. } if whose.oldest => Order::Errors,
             _ => Order::None,
         });
         orders.max().unwrap_or_default()
+    }
+
+    /// Whether it is by their content that some answers are told, so that it says nothing that the content is the right one.
+    pub(crate) fn tell_by_content(&self) -> bool {
+        let whose = self.rules.iter().filter_map(|rule| match &rule.meaning {
+            Meaning::Reply { whose, .. } | Meaning::Ack { whose, .. } | Meaning::Piece { whose, .. } => {
+                Some(whose)
+            }
+            _ => None,
+        });
+        let mut said = whose
+            .filter_map(|whose| whose.of.as_ref())
+            .flat_map(|of| &of.says);
+        said.any(|(slot, _)| matches!(slot, Slot::Body | Slot::Nonce))
     }
 
     /// The number of the rule that takes a frame, from 1, what it makes of it, and what is to be sent back.
@@ -208,7 +244,7 @@ impl Rules {
                     cursor: cursor.and_then(|cursor| cursor.parse().ok()),
                     content: !self.preliminaries.contains(&kind),
                     kind: kind.into(),
-                    payload: find(json, content).unwrap_or_default().into(),
+                    payload: find(json, content).unwrap_or_default(),
                 }
             }
             Meaning::Heartbeat { .. } => Item::Heartbeat,
@@ -224,6 +260,8 @@ pub enum Order {
     None,
     /// Errors without an id are the oldest request's.
     Errors,
+    /// Some answers are the oldest request's that they fit.
+    Fitting,
     /// Answers come in the order of the requests.
     Strict,
 }
@@ -242,7 +280,7 @@ impl Condition {
         match self {
             Self::Present => pick(json, pointer).is_some(),
             Self::Absent => pick(json, pointer).is_none(),
-            Self::Null => find(json, pointer) == Some("null"),
+            Self::Null => find(json, pointer).is_some_and(|there| there == "null"),
             Self::Is(text) => pick(json, pointer).as_ref() == Some(text),
             Self::Begins(text) => pick(json, pointer).is_some_and(|there| there.starts_with(text)),
         }
@@ -258,6 +296,14 @@ impl Correlation {
         });
         match id {
             Some(id) => Some(Whose::Id(id.into())),
+            None if self.of.is_some() => {
+                let Asked { action, says } = self.of.as_ref()?;
+                let says = says.iter().map(|(slot, at)| Some((*slot, pick(json, at)?)));
+                Some(Whose::Fitting(Asked {
+                    action: *action,
+                    says: says.collect::<Option<_>>()?,
+                }))
+            }
             None if self.oldest && self.fenced => Some(Whose::OldestFenced),
             None if self.oldest => Some(Whose::Oldest),
             None => None,
@@ -271,7 +317,7 @@ fn answer<'a>(json: &'a str, whose: &Correlation, step: Step, content: &str) -> 
         step,
         text: None,
         code: None,
-        payload: find(json, content).unwrap_or_default().into(),
+        payload: find(json, content).unwrap_or_default(),
     })
 }
 

@@ -3,6 +3,9 @@
 use std::fmt::{self, Write as _};
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use super::slot::Slot;
 
 /// A frame lacks a value for a slot.
@@ -51,6 +54,7 @@ pub enum TemplateError {
 
 /// Text with slots, written `${slot}`; as `${slot:bare}`, a slot's value goes into JSON without the quotes around it: within
 /// a longer string, or where a number has to be; `${slot:bytes}` is its length in bytes. `${env:NAME}` is the environment variable of that name.
+/// `${base64:TEXT}` is text with slots of its own, in base64 (RFC 4648, section 4).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
@@ -62,6 +66,8 @@ enum Piece {
     Slot(Slot, Form),
     /// A value from the environment: a secret.
     Given(String, Form),
+    /// Text that goes in base64.
+    Encoded(Template),
 }
 
 /// How a value is written into JSON.
@@ -82,6 +88,8 @@ impl Form {
 
 /// What begins the name of an environment variable.
 const ENVIRONMENT: &str = "env:";
+/// What begins text that goes in base64.
+const ENCODED: &str = "base64:";
 
 impl Template {
     /// The template that `frame` spells.
@@ -96,9 +104,13 @@ impl Template {
             let unclosed = || TemplateError::Unclosed {
                 frame: frame.to_owned(),
             };
-            let (name, tail) = after.split_once('}').ok_or_else(unclosed)?;
+            let end = closing(after).ok_or_else(unclosed)?;
+            let (name, tail) = (&after[..end], &after[end + 1..]);
             pieces.push(Piece::Text(text.to_owned()));
-            pieces.push(Piece::named(name, frame)?);
+            pieces.push(match name.strip_prefix(ENCODED) {
+                Some(inner) => Piece::Encoded(Self::parse(inner)?),
+                None => Piece::named(name, frame)?,
+            });
             rest = tail;
         }
         pieces.push(Piece::Text(rest.to_owned()));
@@ -106,25 +118,31 @@ impl Template {
     }
 
     /// The slots, in order.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Slot(slot, _) => Some(*slot),
-            Piece::Text(_) | Piece::Given(..) => None,
-        })
+    pub fn slots(&self) -> Box<dyn Iterator<Item = Slot> + '_> {
+        Box::new(self.pieces.iter().flat_map(|piece| match piece {
+            Piece::Slot(slot, _) => Box::new(std::iter::once(*slot)),
+            Piece::Encoded(inner) => inner.slots(),
+            Piece::Text(_) | Piece::Given(..) => Box::new(std::iter::empty()),
+        }))
     }
 
     /// The values from the environment that are in it.
-    pub(crate) fn given(&self) -> impl Iterator<Item = &str> {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Given(value, _) => Some(value.as_str()),
-            Piece::Text(_) | Piece::Slot(..) => None,
-        })
+    pub(crate) fn given(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.pieces.iter().flat_map(|piece| match piece {
+            Piece::Given(value, _) => Box::new(std::iter::once(value.as_str())),
+            Piece::Encoded(inner) => inner.given(),
+            Piece::Text(_) | Piece::Slot(..) => Box::new(std::iter::empty()),
+        }))
     }
 
     /// Whether it has this slot.
     #[must_use]
     pub fn takes(&self, slot: Slot) -> bool {
-        self.slots().any(|own| own == slot)
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Slot(own, _) => *own == slot,
+            Piece::Encoded(inner) => inner.takes(slot),
+            Piece::Text(_) | Piece::Given(..) => false,
+        })
     }
 
     /// The text, each slot's value as a JSON string, or as a bare number where the slot is one.
@@ -168,10 +186,15 @@ impl Template {
     ) -> Result<String, Missing> {
         let mut out = String::with_capacity(capacity);
         for piece in &self.pieces {
+            let encoded;
             let (value, number, form) = match piece {
                 Piece::Text(text) => {
                     out.push_str(text);
                     continue;
+                }
+                Piece::Encoded(inner) => {
+                    encoded = BASE64.encode(inner.text(values, str::to_owned)?);
+                    (encoded.as_str(), false, Form::Whole)
                 }
                 Piece::Slot(slot, form) => {
                     let value = values.get(*slot).ok_or(Missing { slot: *slot })?;
@@ -195,6 +218,7 @@ impl Template {
                 values.get(*slot).map_or(0, str::len) + if slot.is_number() { 0 } else { 2 }
             }
             Piece::Given(value, _) => value.len() + 2,
+            Piece::Encoded(inner) => inner.len_with(values) * 4 / 3 + 4,
         };
         self.pieces.iter().map(len).sum()
     }
@@ -238,10 +262,24 @@ impl fmt::Debug for Template {
             Piece::Slot(slot, Form::Bare) => format!("${{{}:bare}}", slot.name()),
             Piece::Slot(slot, Form::Bytes) => format!("${{{}:bytes}}", slot.name()),
             Piece::Given(..) => "${env:...}".to_owned(),
+            Piece::Encoded(inner) => format!("${{base64:{inner:?}}}"),
         };
         let text: String = self.pieces.iter().map(spelt).collect();
         f.debug_tuple("Template").field(&text).finish()
     }
+}
+
+/// Where the brace is that closes what was opened before `text`.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, _) in text.match_indices(['{', '}']) {
+        match (text.as_bytes()[at], depth) {
+            (b'}', 0) => return Some(at),
+            (b'}', _) => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    None
 }
 
 fn push_json(out: &mut String, value: &str, number: bool, form: Form) {
@@ -395,6 +433,21 @@ mod tests {
         assert_eq!(path.text(&values, str::to_owned).unwrap(), "/ws?token=a b");
         let escaped = path.text(&values, |value| value.replace(' ', "%20"));
         assert_eq!(escaped.unwrap(), "/ws?token=a%20b");
+    }
+
+    #[test]
+    fn text_may_go_in_base64() {
+        let frame = Template::parse("Basic ${base64:${handle}:${password}}.").unwrap();
+        let values = Values::new().with(Slot::Handle, "a").with(Slot::Password, "b");
+        assert_eq!(frame.text(&values, str::to_owned).unwrap(), "Basic YTpi.");
+        assert_eq!(frame.slots().collect::<Vec<_>>(), [Slot::Handle, Slot::Password]);
+        assert!(frame.takes(Slot::Password) && !frame.takes(Slot::Id));
+        let frame = Template::parse(r#"{"auth":${base64:\0${handle}}}"#).unwrap();
+        assert_eq!(frame.json(&values).unwrap(), r#"{"auth":"XDBh"}"#);
+        refuse(
+            "${base64:${handle}",
+            r#"a slot without its closing brace in the frame "${base64:${handle}""#,
+        );
     }
 
     #[test]

@@ -183,9 +183,9 @@ mod tests {
         };
         let is = |text: &str| Condition::Is(text.to_owned());
         let oldest = |fenced| Correlation {
-            id: None,
             oldest: true,
             fenced,
+            ..Correlation::default()
         };
         let event = Meaning::Event {
             kind: Kind::Named("event".to_owned()),

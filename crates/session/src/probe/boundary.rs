@@ -251,15 +251,15 @@ impl VirtualUser {
 
     /// What it is worth that an upgrade was accepted.
     async fn let_in(&self, socket: &Rc<Socket>, caller: &Values) -> (ProbeResult, String) {
-        if socket.dialect().admits_by_handshake() {
-            // everybody is let in at first
-            return self.served(socket, caller).await;
+        // what is answered to somebody who only says who one is, is judged
+        let served = self.served(socket, caller).await;
+        // whether one is let in may be said behind the upgrade: by a refusal, or by closing
+        match served {
+            (ProbeResult::Lost, _) if !socket.dialect().admits_by_handshake() => {
+                (ProbeResult::Accepted, "the upgrade was accepted".to_owned())
+            }
+            served => served,
         }
-        if caller.get(Slot::AccessToken).is_none() {
-            // what is answered to somebody who only says who one is, is judged
-            self.served(socket, caller).await;
-        }
-        (ProbeResult::Accepted, "the upgrade was accepted".to_owned())
     }
 
     fn tried_boundary(&self, name: &'static str, attempted: Attempted, controls: (bool, bool)) {

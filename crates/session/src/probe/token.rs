@@ -5,17 +5,18 @@ use std::rc::Rc;
 use futures_util::StreamExt;
 use futures_util::future::{OptionFuture, join};
 use futures_util::stream;
-use history::{At, Check, Conn, Interval, Outcome, ProbeResult, Replica, Session, User};
+use history::{At, Check, Conn, Interval, ProbeResult, Replica, Session, User};
 
 use super::forge::{Attacker, Forged, Material, attacks};
 use super::lure::Lure;
+use super::served::prove;
 use super::{Ask, PROBERS, Tried, is_telling};
 use crate::clock::nanoseconds;
-use crate::codec::{Slot, Values};
+use crate::codec::Slot;
 use crate::login::Login;
 use crate::plan::SessionEnd;
 use crate::profile::Action;
-use crate::socket::{Answer, Knock, Request, Socket};
+use crate::socket::{Knock, Request, Socket};
 use crate::user::VirtualUser;
 
 /// Forged tokens that one user presents at once.
@@ -285,7 +286,7 @@ impl VirtualUser {
         let Ok(socket) = Socket::open(&self.worker, knock).await else {
             return false;
         };
-        let answer = prove(&socket, &caller).await;
+        let (_, answer) = prove(&socket, &caller).await;
         let names = socket.dialect().can(Action::WhoAmI);
         socket.close().await;
         answer.is_some_and(|answer| {
@@ -350,32 +351,6 @@ impl VirtualUser {
         (socket.holder().conn, result, detail)
     }
 
-    /// Whether somebody who should not have been let in is served.
-    pub(super) async fn served(&self, socket: &Rc<Socket>, caller: &Values) -> (ProbeResult, String) {
-        let within = self.worker.limits.op_min;
-        let answer = tokio::time::timeout(within, prove(socket, caller)).await;
-        let answer = answer.ok().flatten();
-        match answer.as_ref().map(|answer| (&answer.outcome, answer)) {
-            Some((Outcome::Ok, answer)) => (
-                ProbeResult::Accepted,
-                self.let_in_as(answer.values.get(Slot::User)),
-            ),
-            Some((Outcome::Fail(code), _)) => (ProbeResult::Refused, format!("let in and told {code}")),
-            _ if !socket.is_open() => (ProbeResult::Refused, "let in and shut out again".to_owned()),
-            _ if socket.is_turned_away() => (ProbeResult::Refused, "let in and turned away".to_owned()),
-            _ => (ProbeResult::Lost, "let in and not answered".to_owned()),
-        }
-    }
-
-    fn let_in_as(&self, seen: Option<&str>) -> String {
-        let is = |user: User| seen.is_some() && self.worker.board.user_id(user) == seen;
-        let people = self.plan().people.iter().map(|person| person.user);
-        match people.into_iter().find(|user| is(*user)) {
-            Some(user) => format!("let in as user {}", user.0),
-            None => "let in as nobody that is known".to_owned(),
-        }
-    }
-
     /// Presents the token of the session that ended at the gateway that never saw it, if its grace is over.
     async fn probe_ended_token(&self, main: &Login) {
         let (Some(end), Some(ended), Some(old)) =
@@ -411,13 +386,6 @@ impl VirtualUser {
             during: presented.during,
         });
     }
-}
-
-/// Goes through the handshake as `caller` and asks, however that went; `None` if there is nothing to ask.
-async fn prove(socket: &Rc<Socket>, caller: &Values) -> Option<Answer> {
-    let proof = socket.dialect().proof();
-    socket.shake_hands(caller).await;
-    Some(socket.call(Request::new(proof?).probe()).await)
 }
 
 /// What an answer that does not let in is worth: one that says that the service is busy or broken says nothing of the token.

@@ -6,25 +6,17 @@ use std::time::Duration;
 
 use history::{At, Fact, Interval, Invoked, Op, Outcome};
 
-use super::ledger::{Answer, Open};
-use super::{Request, Socket, made};
+use super::ledger::Open;
+use super::{Answer, Request, Socket, made};
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values, Wire};
-use crate::profile::{Exchange, OpShape};
+use crate::profile::{Action, OpShape};
 
 /// A request that was written. Dropped before its end, it is recorded as given up.
 pub(crate) struct Attempt {
     socket: Rc<Socket>,
     op: Op,
     wait: Duration,
-}
-
-/// How a request goes out.
-enum Sent {
-    /// Over the connection: the request, and what goes right after it.
-    Frames(Vec<Wire>),
-    /// Over HTTP, with these values.
-    OverHttp(Box<Exchange>, Values),
 }
 
 impl Socket {
@@ -41,15 +33,41 @@ impl Socket {
 
     /// Asks. What cannot be asked here (no such op, no connection) is no attempt and not recorded; the error says why.
     pub(crate) fn begin(self: &Rc<Self>, request: Request) -> Result<Attempt, Answer> {
-        let (attempt, sent) = self.prepare(request).map_err(|reason| self.not_made(reason))?;
-        match sent {
-            Sent::Frames(frames) => frames.into_iter().for_each(|frame| self.send_wire(frame)),
-            Sent::OverHttp(exchange, values) => self.ask_over_http(attempt.op, *exchange, values),
-        }
-        Ok(attempt)
+        self.listen_before(&request);
+        self.prepare(request).map_err(|reason| self.not_made(reason))
     }
 
-    fn prepare(self: &Rc<Self>, mut request: Request) -> Result<(Attempt, Sent), String> {
+    /// Where one has to listen to a thread or a room before one asks this of it, does so, once.
+    fn listen_before(self: &Rc<Self>, request: &Request) {
+        let shape = self.dialect().ops.get(&request.action);
+        if !shape.is_some_and(|shape| shape.subscribed) {
+            return;
+        }
+        let places = [
+            (Slot::Thread, Action::SubscribeThread),
+            (Slot::Room, Action::SubscribeRoom),
+        ];
+        for (slot, action) in places {
+            let Some(place) = request.values.get(slot) else {
+                continue;
+            };
+            if !self.listens.borrow_mut().insert(place.to_owned()) {
+                continue;
+            }
+            let (socket, place) = (Rc::clone(self), place.to_owned());
+            let mut listening = Request::new(action);
+            listening.values = request.values.clone();
+            listening.probe = request.probe;
+            let listening = self.call(listening);
+            tokio::task::spawn_local(self.worker.watched(async move {
+                if !listening.await.is_ok() {
+                    socket.listens.borrow_mut().remove(&place);
+                }
+            }));
+        }
+    }
+
+    fn prepare(self: &Rc<Self>, mut request: Request) -> Result<Attempt, String> {
         if !self.is_open() {
             return Err("not connected".to_owned());
         }
@@ -67,29 +85,60 @@ impl Socket {
         let id = id.to_string();
         request.values.set(Slot::Id, &id);
         made::fill(shape, &self.me, (self.worker.run, op), &mut request.values);
+        if shape.takes(Slot::Session) || shape.takes(Slot::Ticket) {
+            request.values.extend(self.kept());
+        }
+        if shape.frame.takes(Slot::AccessToken) && request.values.get(Slot::AccessToken).is_none() {
+            let own = self.token.as_deref().unwrap_or_default();
+            request.values.set(Slot::AccessToken, own);
+        }
         let made = make(shape, &mut request.values)?;
-        let sent = match &shape.http {
-            Some(exchange) => Sent::OverHttp(Box::new(exchange.clone()), request.values.clone()),
-            None => {
-                let encode = |frame| self.codec.borrow().encode(frame, &request.values);
-                let frames = [&shape.frame].into_iter().chain(&shape.then).map(encode);
-                let frames = frames.collect::<Result<_, _>>();
-                Sent::Frames(frames.map_err(|missing| missing.to_string())?)
-            }
+        let frames = match shape.before.is_empty() {
+            true => self.frames(shape, &request.values)?,
+            false => Vec::new(),
         };
         let at = self.worker.clock.now();
         self.record_invoked(at, op, &id, &request, shape);
         let deadline = after(at, wait);
         let mut open = Open::new(op, request.action, at, deadline, request.change);
         open.made = made;
-        let fenced = match &sent {
-            Sent::Frames(frames) => Some(frames.len() > 1),
-            Sent::OverHttp(..) => None,
-        };
-        self.ledger.borrow_mut().begin(open, fenced);
+        self.ledger.borrow_mut().begin(open);
         self.set_alarm(deadline);
+        match shape.before.is_empty() {
+            true => self.ask_so(op, shape, frames, &request),
+            false => self.ask_after(op, shape.before.clone(), request),
+        }
         let socket = Rc::clone(self);
-        Ok((Attempt { socket, op, wait }, sent))
+        Ok(Attempt { socket, op, wait })
+    }
+
+    /// The messages of a request; none if it goes over HTTP.
+    fn frames(&self, shape: &OpShape, values: &Values) -> Result<Vec<Wire>, String> {
+        let encode = |frame| self.codec.borrow().encode(frame, values);
+        let all = [&shape.frame].into_iter().chain(&shape.then);
+        let own = all.filter(|_| shape.http.is_none()).map(encode);
+        own.collect::<Result<_, _>>()
+            .map_err(|missing| missing.to_string())
+    }
+
+    /// Asks, once all that goes before it has been gone through.
+    pub(super) fn ask_now(self: &Rc<Self>, op: Op, request: &Request) -> Result<(), String> {
+        let shape = self.dialect().ops.get(&request.action);
+        let shape = shape.ok_or("the target has no such op")?;
+        let frames = self.frames(shape, &request.values)?;
+        self.ask_so(op, shape, frames, request);
+        Ok(())
+    }
+
+    fn ask_so(self: &Rc<Self>, op: Op, shape: &OpShape, frames: Vec<Wire>, request: &Request) {
+        match &shape.http {
+            Some(exchange) => self.ask_over_http(op, exchange.clone(), request.values.clone()),
+            None => {
+                let fenced = frames.len() > 1;
+                self.ledger.borrow_mut().asked(op, fenced, &request.values);
+                frames.into_iter().for_each(|frame| self.send_wire(frame));
+            }
+        }
     }
 
     fn record_invoked(&self, at: At, op: Op, id: &str, request: &Request, shape: &OpShape) {

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use history::{At, ChannelKind, Conn, Fact, Part, Replica, Session, Source, User};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -17,6 +16,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::ledger::Ledger;
+use super::steps::{self, Asker, Stopped};
 use super::tap::{Backlog, LIMIT_HIT, Tap};
 use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
 use crate::asking::percent_encoded;
@@ -44,17 +44,6 @@ pub(crate) struct Knock<'a> {
     pub(crate) caller: &'a Values,
     /// Whether to be let in would be a finding.
     pub(crate) expect_refusal: bool,
-}
-
-/// What came of a handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Welcome {
-    /// All that was expected has come.
-    In,
-    /// The service has said no, or closed the connection.
-    TurnedAway,
-    /// It has said nothing, or there was nothing to say to it.
-    Nothing,
 }
 
 /// Why one was not let in.
@@ -106,7 +95,27 @@ impl Socket {
         let _turn = worker.connects.acquire().await;
         let began = worker.clock.now();
         let limit = worker.limits.connect;
-        let upgraded = match tokio::time::timeout(limit, upgrade(worker, &knock)).await {
+        let upgrading = async {
+            let asker = Asker {
+                user,
+                conn: holder.conn,
+                token: knock.caller.get(Slot::AccessToken),
+            };
+            let given = steps::go(worker, &speaks.before, knock.caller, asker).await?;
+            let mut caller = knock.caller.clone();
+            caller.extend(given.clone());
+            let caller = &caller;
+            let upgraded = upgrade(
+                worker,
+                &Knock {
+                    caller,
+                    ..knock.clone()
+                },
+            )
+            .await?;
+            Ok((upgraded, given))
+        };
+        let upgraded = match tokio::time::timeout(limit, upgrading).await {
             Ok(upgraded) => upgraded,
             Err(_) => Err(Failed::network(format!(
                 "no answer within {} ms",
@@ -114,7 +123,11 @@ impl Socket {
             ))),
         };
         match upgraded {
-            Ok(upgraded) => Ok(Self::opened(worker, holder, &knock, began, upgraded)),
+            Ok((upgraded, given)) => {
+                let socket = Self::opened(worker, holder, &knock, began, upgraded);
+                socket.greeting.borrow_mut().extend(given);
+                Ok(socket)
+            }
             Err(failed) => Err(failed.record(worker, holder, knock.expect_refusal)),
         }
     }
@@ -172,6 +185,7 @@ impl Socket {
             heard: Cell::default(),
             turned_away: Cell::default(),
             told: RefCell::default(),
+            listens: RefCell::default(),
             cursor: Cell::default(),
             last_inbound: Cell::new(at),
             watches: RefCell::default(),
@@ -188,42 +202,6 @@ impl Socket {
         let reader = tokio::task::spawn_local(socket.worker.watched(Rc::clone(&socket).read()));
         *socket.reader.borrow_mut() = Some(reader);
         socket
-    }
-
-    /// Goes through the handshake of the dialect: says what is to be said, waits for what has to come.
-    pub(crate) async fn shake_hands(&self, caller: &Values) -> Welcome {
-        for (number, step) in self.dialect().handshake.iter().enumerate() {
-            if let Some(send) = &step.send {
-                let frame = self.codec.borrow().encode(send, caller);
-                let Ok(frame) = frame else {
-                    return Welcome::Nothing;
-                };
-                self.send_wire(frame);
-            }
-            if step.expect.is_none() {
-                continue;
-            }
-            match self.hear(number).await {
-                Welcome::In => {}
-                other => return other,
-            }
-        }
-        Welcome::In
-    }
-
-    /// Waits until what is expected in this step of the handshake has come.
-    async fn hear(&self, number: usize) -> Welcome {
-        if self.heard.get() <= number && !self.turned_away.get() && self.is_open() {
-            let (told, wait) = oneshot::channel();
-            *self.told.borrow_mut() = Some(told);
-            // whatever comes of it is seen below
-            let _ = tokio::time::timeout(self.worker.limits.connect, wait).await;
-        }
-        match () {
-            () if self.heard.get() > number => Welcome::In,
-            () if self.turned_away.get() || !self.is_open() => Welcome::TurnedAway,
-            () => Welcome::Nothing,
-        }
     }
 }
 
@@ -302,6 +280,16 @@ pub(crate) fn header_lines(headers: &HeaderMap) -> String {
         let _ = write!(lines, "{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes()));
         lines
     })
+}
+
+impl From<Stopped> for Failed {
+    /// What goes before an upgrade was refused.
+    fn from(stopped: Stopped) -> Self {
+        Self {
+            status: stopped.status,
+            ..Self::network(stopped.reason)
+        }
+    }
 }
 
 impl Failed {

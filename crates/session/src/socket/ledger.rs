@@ -7,6 +7,7 @@ use history::{
     At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Tenant, ThreadIssued, User,
 };
 
+use super::answer::Answer;
 use super::unanswered::Unanswered;
 use crate::codec::{Item, Order, Slot, Values};
 use crate::profile::Action;
@@ -45,38 +46,6 @@ pub(crate) struct Open {
     answer: Option<Answer>,
     /// Whoever waits for any of that.
     waiting: Option<Waker>,
-}
-
-/// How an attempt ended, for who made it.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) outcome: Outcome,
-    pub(crate) values: Values,
-    pub(crate) during: Interval,
-}
-
-impl Answer {
-    pub(crate) fn is_ok(&self) -> bool {
-        self.outcome == Outcome::Ok
-    }
-
-    /// Whether the service said no.
-    pub(crate) fn is_refused(&self) -> bool {
-        matches!(self.outcome, Outcome::Fail(_))
-    }
-
-    /// Whether nobody knows.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        matches!(self.outcome, Outcome::Info(_))
-    }
-
-    /// The code or the reason; empty if all went well.
-    pub(crate) fn reason(&self) -> &str {
-        match &self.outcome {
-            Outcome::Ok => "",
-            Outcome::Fail(reason) | Outcome::Info(reason) => reason,
-        }
-    }
 }
 
 /// What an attempt does to what the judge must know, if it is done.
@@ -133,16 +102,20 @@ impl Ledger {
         (id, Op::of(self.conn, id))
     }
 
-    /// Begins an attempt, `fenced` or not; `None` if its answer does not come over the connection.
-    pub(crate) fn begin(&mut self, open: Open, fenced: Option<bool>) {
+    /// Begins an attempt.
+    pub(crate) fn begin(&mut self, open: Open) {
         if self.open.capacity() == 0 {
             // most users have one at a time
             self.open.reserve_exact(1);
         }
-        fenced
-            .into_iter()
-            .for_each(|fenced| self.unanswered.begin(open.op, fenced));
         self.open.push(open);
+    }
+
+    /// It is asked over the connection, `fenced` or not, and says this.
+    pub(crate) fn asked(&mut self, op: Op, fenced: bool, said: &Values) {
+        if let Some(action) = self.pending(op).map(|open| open.action) {
+            self.unanswered.begin(op, fenced, action, said);
+        }
     }
 
     /// Says whose the answers are that are told by order.
@@ -475,7 +448,11 @@ mod tests {
     fn an_end_is_taken_once() {
         let mut ledger = Ledger::new(Conn(3), Order::None);
         let (_, op) = ledger.next_id();
-        ledger.begin(Open::new(op, Action::Post, At(10), At(99), None), Some(false));
+        ledger.begin(
+            Open::new(op, Action::Post, At(10), At(99), None),
+            Some(false),
+            &Values::new(),
+        );
         let cx = Context::from_waker(Waker::noop());
         assert!(ledger.poll_answer(op, &cx).is_pending());
         assert_eq!(

@@ -6,7 +6,7 @@ use history::{Fact, Op, Outcome, Part, Source, Step};
 
 use super::Socket;
 use crate::asking::{self, Jar};
-use crate::codec::{Slot, Values};
+use crate::codec::Values;
 use crate::http::redact;
 use crate::profile::Exchange;
 use crate::trace::TracedStep;
@@ -63,7 +63,7 @@ impl Socket {
         self.trace(|| TracedStep::Answered {
             status: Some(status),
             body: text.clone().into_owned(),
-            sought: sought(exchange, &given),
+            sought: asking::sought(exchange, &given),
         });
         let own = [token.unwrap_or_default()];
         let headers = super::header_lines(response.headers());
@@ -82,13 +82,4 @@ impl Socket {
             Err(reason) => (Outcome::Fail(reason), Values::new()),
         })
     }
-}
-
-/// What was sought in an answer, where, and whether it was there.
-fn sought(exchange: &Exchange, given: &Values) -> Vec<(&'static str, String, bool)> {
-    let there = |slot: Slot| given.get(slot).is_some();
-    let holds = exchange.holds.iter();
-    holds
-        .map(|(slot, at)| (slot.name(), at.to_string(), there(*slot)))
-        .collect()
 }

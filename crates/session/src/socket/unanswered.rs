@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use history::{Op, Step};
 
-use crate::codec::{Item, Order, Whose};
+use crate::codec::{Asked, Item, Order, Slot, Values, Whose};
+use crate::profile::Action;
 
 /// Requests that a connection remembers; beyond, the oldest is forgotten.
 const UNANSWERED_LIMIT: usize = 1_024;
@@ -16,6 +17,8 @@ enum Taken {
     Answer(Op),
     /// What still comes for a request that has its answer: that of its fence, or an error behind the fence.
     Echo,
+    /// That of a request that was given up, or of a later one, if that was never answered.
+    Late,
     /// Nobody's.
     Nobodys,
 }
@@ -33,6 +36,31 @@ struct Waiting {
     /// Whether it and what goes along with it may be answered both.
     fenced: bool,
     answered: bool,
+    given_up: bool,
+    /// What it asks, and what it says.
+    action: Action,
+    said: Values,
+}
+
+impl Waiting {
+    /// Whether an answer of this kind, which says this, may be its.
+    fn fits(&self, asked: &Asked) -> bool {
+        let says = |(slot, there): &(Slot, String)| {
+            let value = self.said.get(*slot).filter(|value| !value.is_empty());
+            value.is_some_and(|value| stands_in(value, there))
+        };
+        asked.action.is_none_or(|action| self.action == action)
+            && !self.answered
+            && asked.says.iter().all(says)
+    }
+}
+
+/// Whether a value stands in a text, and is no part of a longer word there.
+fn stands_in(value: &str, text: &str) -> bool {
+    let ends = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    let mut places = text.match_indices(value);
+    places
+        .any(|(at, _)| ends(text[..at].chars().next_back()) && ends(text[at + value.len()..].chars().next()))
 }
 
 impl Unanswered {
@@ -49,15 +77,26 @@ impl Unanswered {
     }
 
     /// A request is written; with a fence, if `fenced`.
-    pub(super) fn begin(&mut self, op: Op, fenced: bool) {
+    pub(super) fn begin(&mut self, op: Op, fenced: bool, action: Action, said: &Values) {
         if self.order == Order::None && !fenced {
             return;
         }
         if self.waiting.len() == UNANSWERED_LIMIT {
             self.waiting.pop_front();
         }
-        let answered = false;
-        self.waiting.push_back(Waiting { op, fenced, answered });
+        // whose an answer is that is told by other means, need not be known
+        let said = match self.order {
+            Order::Fitting | Order::Strict => said.clone(),
+            Order::None | Order::Errors => Values::new(),
+        };
+        self.waiting.push_back(Waiting {
+            op,
+            fenced,
+            answered: false,
+            given_up: false,
+            action,
+            said,
+        });
     }
 
     /// Says of answers that are told by order whose they are, by the ids that `op_of` knows, and takes out those that are none
@@ -75,12 +114,25 @@ impl Unanswered {
                 },
                 Whose::Oldest => self.by_order(last, false),
                 Whose::OldestFenced => self.by_order(last, true),
+                Whose::Fitting(asked) => {
+                    let at = self.waiting.iter().position(|waiting| waiting.fits(asked));
+                    match at {
+                        Some(at) => self.at(at, last, false),
+                        // what others were answered too, or what they said
+                        None if *step != Step::Error => {
+                            item.disown("reply", true);
+                            continue;
+                        }
+                        None => Taken::Nobodys,
+                    }
+                }
             };
             let error = *step == Step::Error;
             match taken {
                 Taken::Answer(op) => *whose = Whose::Id(op.number().to_string().into()),
                 Taken::Echo if !error => *item = Item::Heartbeat,
-                Taken::Echo | Taken::Nobodys => item.disown(if error { "error" } else { "reply" }),
+                Taken::Late => item.disown("late reply", false),
+                Taken::Echo | Taken::Nobodys => item.disown(if error { "error" } else { "reply" }, false),
             }
         }
     }
@@ -92,11 +144,19 @@ impl Unanswered {
             .waiting
             .iter()
             .position(|waiting| strict || !waiting.answered);
-        let Some(at) = oldest else { return Taken::Nobodys };
+        match oldest {
+            Some(at) => self.at(at, last, to_come),
+            None => Taken::Nobodys,
+        }
+    }
+
+    /// An answer to this one has come.
+    fn at(&mut self, at: usize, last: bool, to_come: bool) -> Taken {
         let waiting = &mut self.waiting[at];
-        let taken = match waiting.answered {
-            true => Taken::Echo,
-            false => Taken::Answer(waiting.op),
+        let taken = match (waiting.answered, waiting.given_up) {
+            (true, _) => Taken::Echo,
+            (false, true) => Taken::Late,
+            (false, false) => Taken::Answer(waiting.op),
         };
         if to_come {
             waiting.answered = true;
@@ -128,8 +188,12 @@ impl Unanswered {
     /// Nobody waits for it any more. Its answer is still to come where all are in order; where only errors are, the next one
     /// is more likely that of a later request.
     pub(super) fn give_up(&mut self, op: Op) {
-        if self.order == Order::Errors {
+        if matches!(self.order, Order::Errors | Order::Fitting) {
             self.waiting.retain(|waiting| waiting.op != op);
+        }
+        let mut waiting = self.waiting.iter_mut();
+        if let Some(waiting) = waiting.find(|waiting| waiting.op == op) {
+            waiting.given_up = true;
         }
     }
 }
@@ -146,7 +210,7 @@ mod tests {
 
     fn of_three(order: Order) -> Unanswered {
         let mut unanswered = Unanswered::new(order);
-        (1..=3).for_each(|number| unanswered.begin(op(number), false));
+        (1..=3).for_each(|number| unanswered.begin(op(number), false, Action::Post, &Values::new()));
         unanswered
     }
 
@@ -155,9 +219,9 @@ mod tests {
         let mut unanswered = of_three(Order::Strict);
         assert_eq!(unanswered.by_order(false, false), Taken::Answer(op(1)));
         assert_eq!(unanswered.by_order(true, false), Taken::Answer(op(1)));
-        // a late answer is still that of who gave up
+        // a late answer is still that of who gave up, unless there is none: it is no evidence
         unanswered.give_up(op(2));
-        assert_eq!(unanswered.by_order(true, false), Taken::Answer(op(2)));
+        assert_eq!(unanswered.by_order(true, false), Taken::Late);
         // an error, and then the fence of the same
         assert_eq!(unanswered.by_order(true, true), Taken::Answer(op(3)));
         assert_eq!(unanswered.by_order(true, true), Taken::Echo);
@@ -175,6 +239,43 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_of_the_oldest_that_it_fits() {
+        let mut unanswered = Unanswered::new(Order::Fitting);
+        let asked = [
+            (Action::SubscribeThread, "a.1"),
+            (Action::Post, "a.12"),
+            (Action::Post, "a.1"),
+            (Action::Post, "a.1"),
+        ];
+        for ((action, thread), number) in asked.into_iter().zip(1..) {
+            let said = Values::new().with(Slot::Thread, thread);
+            unanswered.begin(op(number), false, action, &said);
+        }
+        let reply = |thread: &str| Item::Reply {
+            whose: Whose::Fitting(Asked {
+                action: Some(Action::Post),
+                says: vec![(Slot::Thread, thread.to_owned())],
+            }),
+            step: Step::Done,
+            text: None,
+            code: None,
+            payload: "x".into(),
+        };
+        let mut items = ["room:a.1", "a.1", "a.1", "a.12", "a.3"].map(reply);
+        unanswered.resolve(&mut items, |_| None);
+        let told = items.map(|item| match item {
+            Item::Reply {
+                whose: Whose::Id(id), ..
+            } => id.into_owned(),
+            Item::Event { kind, content, .. } => format!("{kind} {content}"),
+            other => format!("{other:?}"),
+        });
+        assert_eq!(told, ["3", "4", "reply true", "2", "reply true"]);
+        unanswered.give_up(op(1));
+        assert!(unanswered.waiting.is_empty());
+    }
+
+    #[test]
     fn ids_need_no_order() {
         let mut unanswered = of_three(Order::None);
         assert!(unanswered.is_idle());
@@ -186,7 +287,7 @@ mod tests {
     #[test]
     fn a_fence_and_what_it_fences_are_answered_once() {
         let mut unanswered = Unanswered::new(Order::None);
-        unanswered.begin(op(1), true);
+        unanswered.begin(op(1), true, Action::Post, &Values::new());
         assert!(!unanswered.is_idle());
         assert_eq!(unanswered.by_id(op(1), true), Taken::Answer(op(1)));
         assert_eq!(unanswered.by_id(op(1), true), Taken::Echo);
@@ -237,7 +338,7 @@ mod tests {
     #[test]
     fn no_more_than_the_limit_wait() {
         let mut unanswered = Unanswered::new(Order::Strict);
-        (0..=1_024).for_each(|number| unanswered.begin(op(number), false));
+        (0..=1_024).for_each(|number| unanswered.begin(op(number), false, Action::Post, &Values::new()));
         assert_eq!(unanswered.by_order(true, false), Taken::Answer(op(1)));
         assert_eq!(unanswered.waiting.len(), UNANSWERED_LIMIT - 1);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::exchange::exchange_of;
+use super::exchange::{exchange_of, steps_of};
 use super::framing::{self, Grammar};
 use super::mistake::{Source, suggestion};
 use super::placed::Placed;
@@ -21,13 +21,27 @@ const OF_CALLER: &[Slot] = &[
     Slot::Password,
 ];
 /// What an op may say of who asks, and what is made for it.
-const OF_ASKER: &[Slot] = &[Slot::Me, Slot::MyHandle, Slot::Uuid, Slot::NowIso, Slot::NowS];
+const OF_ASKER: &[Slot] = &[
+    Slot::Me,
+    Slot::MyHandle,
+    Slot::Uuid,
+    Slot::NowIso,
+    Slot::NowS,
+    Slot::AccessToken,
+];
 /// What a greeting may say.
-const GREETED: &[Slot] = &[Slot::User, Slot::Session, Slot::Resume];
+const GREETED: &[Slot] = &[Slot::User, Slot::Session, Slot::Resume, Slot::Ticket];
+/// What of that later steps and ops may say again.
+const KEPT: &[Slot] = &[Slot::Session, Slot::Ticket];
 
 pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -> Option<Dialect> {
+    let before = steps_of(&shape.before, OF_CALLER, source)?;
+    let of_caller = match before.is_empty() {
+        true => OF_CALLER.to_vec(),
+        false => [OF_CALLER, KEPT].concat(),
+    };
     let of_caller = Place {
-        has: OF_CALLER,
+        has: &of_caller,
         needs: &[],
     };
     let path = source.template(&shape.path, of_caller)?;
@@ -46,11 +60,7 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
         );
     }
     let grammar = Grammar::of(&shape.framing);
-    let handshake: Vec<_> = shape
-        .handshake
-        .iter()
-        .map(|step| step_of(step, grammar, source))
-        .collect();
+    let handshake = handshake(&shape.handshake, of_caller.has, grammar, source);
     let preliminaries = handshake
         .iter()
         .flat_map(|step| {
@@ -66,6 +76,7 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
         subprotocol: shape.subprotocol.as_deref().cloned(),
         path,
         headers,
+        before,
         framing: Framing::Chat(Envelope::ByMember),
         handshake,
         ops: BTreeMap::new(),
@@ -85,7 +96,19 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
             Vec::new()
         },
     );
-    dialect.ops = ops(&shape.ops, (grammar, dialect.framing.order()), source);
+    let kept = kept(&dialect.handshake);
+    let how = (grammar, dialect.framing.order(), &kept[..]);
+    dialect.ops = ops(&shape.ops, how, source);
+    for (action, op) in shape.ops.given() {
+        let derives = dialect
+            .ops
+            .get(&action)
+            .is_some_and(|op| op.derives && op.http.is_none());
+        if derives && dialect.framing.tells_by_content() {
+            let what = "its answer is told by its content (`says`), which then cannot tell whether it is the right one: `derives = false`";
+            source.wrong(op.span(), what);
+        }
+    }
     Some(dialect)
 }
 
@@ -104,15 +127,40 @@ fn beating(shape: &shape::Beating, grammar: Grammar, source: &mut Source<'_>) ->
     })
 }
 
-fn step_of(shape: &shape::Handshake, grammar: Grammar, source: &mut Source<'_>) -> HandshakeStep {
-    let of_caller = Place {
-        has: OF_CALLER,
-        needs: &[],
-    };
+fn handshake(
+    shape: &[shape::Handshake],
+    of_caller: &[Slot],
+    grammar: Grammar,
+    source: &mut Source<'_>,
+) -> Vec<HandshakeStep> {
+    let mut steps = Vec::new();
+    for step in shape {
+        let has = [of_caller, &kept(&steps)].concat();
+        steps.push(step_of(step, &has, grammar, source));
+    }
+    steps
+}
+
+/// What the greetings of these steps say that may be said again.
+fn kept(steps: &[HandshakeStep]) -> Vec<Slot> {
+    let greetings = steps.iter().filter_map(|step| step.expect.as_ref());
+    let said = greetings.flat_map(|greeting| &greeting.holds);
+    said.map(|(slot, _)| *slot)
+        .filter(|slot| KEPT.contains(slot))
+        .collect()
+}
+
+fn step_of(
+    shape: &shape::Handshake,
+    has: &[Slot],
+    grammar: Grammar,
+    source: &mut Source<'_>,
+) -> HandshakeStep {
+    let place = Place { has, needs: &[] };
     let send = shape
         .send
         .as_ref()
-        .and_then(|send| source.frame(send, of_caller, grammar));
+        .and_then(|send| source.frame(send, place, grammar));
     let expect = shape.expect.as_ref().map(|kind| Greeting {
         kind: String::clone(kind),
         holds: source.holds(&shape.answer, (GREETED, 0), kind.span()),
@@ -132,7 +180,7 @@ fn step_of(shape: &shape::Handshake, grammar: Grammar, source: &mut Source<'_>) 
 
 fn ops(
     shape: &Placed<super::ops::Ops>,
-    how: (Grammar, Order),
+    how: (Grammar, Order, &[Slot]),
     source: &mut Source<'_>,
 ) -> BTreeMap<Action, OpShape> {
     let mut ops = BTreeMap::new();
@@ -148,6 +196,13 @@ fn ops(
         [Action::CreateRoom, Action::AddMember, Action::SubscribeRoom],
     );
     let there = |action: &Action| shape.given().any(|(given, _)| given == *action);
+    for (action, op) in shape.given().filter(|(_, op)| op.subscribed) {
+        let listens = [Action::SubscribeThread, Action::SubscribeRoom];
+        if !listens.iter().any(there) {
+            let what = format!("`{}` goes after a subscription, and there is none", action.name());
+            source.wrong(op.span(), what);
+        }
+    }
     for (needed, users) in [(threads[0], &threads[1..]), (rooms[0], &rooms[1..])] {
         if let Some(user) = users.iter().find(|user| there(user) && !there(&needed)) {
             let what = format!(
@@ -170,6 +225,11 @@ fn misplaced(action: Action, shape: &Placed<shape::Op>, source: &mut Source<'_>)
     if shape.stores.is_some() && !posts && action != Action::PostRoom {
         source.wrong(shape.span(), "`stores` is for the ops that post alone");
     }
+    let (takes, _) = action.takes();
+    if shape.subscribed && ![Slot::Thread, Slot::Room].iter().any(|slot| takes.contains(slot)) {
+        let what = "`subscribed` is for ops that name a thread or a room";
+        source.wrong(shape.span(), what);
+    }
     if shape.silent.is_some() && !matches!(action, Action::SubscribeThread | Action::SubscribeRoom) {
         let what = "`silent` is for `subscribe-thread` and `subscribe-room` alone";
         source.wrong(shape.span(), what);
@@ -179,11 +239,16 @@ fn misplaced(action: Action, shape: &Placed<shape::Op>, source: &mut Source<'_>)
 fn op_of(
     action: Action,
     shape: &Placed<shape::Op>,
-    (grammar, order): (Grammar, Order),
+    (grammar, order, kept): (Grammar, Order, &[Slot]),
     source: &mut Source<'_>,
 ) -> Option<OpShape> {
     let (takes, needed) = action.takes();
-    let has: Vec<Slot> = [Slot::Id].iter().chain(takes).chain(OF_ASKER).copied().collect();
+    let has = [&[Slot::Id], takes, OF_ASKER, kept].concat();
+    let before = steps_of(&shape.before, &has, source);
+    let has = match shape.before.is_empty() {
+        true => has,
+        false => [&has[..], &[Slot::Ticket]].concat(),
+    };
     let (gives, needs_given) = action.gives();
     let makes = makes(&shape.make, gives, &has, source);
     let made: Vec<Slot> = makes.iter().map(|(slot, _)| *slot).collect();
@@ -225,11 +290,13 @@ fn op_of(
     let op = OpShape {
         frame: frame?,
         http,
+        before: before?,
         then: then.into_iter().collect::<Option<_>>()?,
         makes,
         holds,
         stores: shape.stores.unwrap_or(posts || action == Action::PostRoom),
         derives: shape.derives.unwrap_or(posts),
+        subscribed: shape.subscribed,
         silent: shape.silent.unwrap_or(false),
     };
     // what is listened to may be all that is its owner's; what is made here needs no title
@@ -238,7 +305,7 @@ fn op_of(
         true => 0,
         false => needed,
     };
-    let by_id = usize::from(order == Order::Strict || op.http.is_some());
+    let by_id = usize::from(matches!(order, Order::Strict | Order::Fitting) || op.http.is_some());
     for slot in &has[by_id..=of_action] {
         if !op.takes(*slot) {
             let what = format!("lacks the placeholder `${{{}}}`", slot.name());
@@ -263,18 +330,12 @@ fn over_http(
         );
     }
     if !http.before.is_empty() {
-        source.wrong(http.span(), "an op is one request: steps go before a log-in");
+        source.wrong(
+            http.span(),
+            "an op is one request: what goes before it stands in the op's own `before`",
+        );
     }
-    let has = [has, &[Slot::AccessToken]].concat();
-    exchange_of(
-        http,
-        Place {
-            has: &has,
-            needs: &[],
-        },
-        gives,
-        source,
-    )
+    exchange_of(http, Place { has, needs: &[] }, gives, source)
 }
 
 /// What an op makes, rather than finds in its answer.

@@ -38,15 +38,7 @@ pub(super) fn exchange_of(
         has: &has,
         needs: &[],
     };
-    let before: Vec<_> = shape
-        .before
-        .iter()
-        .map(|step| step_of(step, &has, source))
-        .collect();
-    if shape.before.len() > STEPS_MAX {
-        let what = format!("{} requests before it, at most {STEPS_MAX}", shape.before.len());
-        source.wrong(shape.span(), what);
-    }
+    let before = steps_of(&shape.before, &has, source);
     let by_step = |slot: &Slot| {
         shape
             .before
@@ -59,7 +51,7 @@ pub(super) fn exchange_of(
     };
     let (verb, path) = verb_of(shape, source)?;
     let exchange = Exchange {
-        before: before.into_iter().collect::<Option<_>>()?,
+        before: before?,
         verb,
         path: source.template(path, anywhere)?,
         body: body_of(shape, anywhere, source)?,
@@ -73,6 +65,20 @@ pub(super) fn exchange_of(
         source.wrong(shape.span(), what);
     }
     Some(exchange)
+}
+
+/// Requests that go before something.
+pub(super) fn steps_of(
+    shape: &[Placed<shape::Exchange>],
+    has: &[Slot],
+    source: &mut Source<'_>,
+) -> Option<Vec<Exchange>> {
+    if let Some(beyond) = shape.get(STEPS_MAX) {
+        let what = format!("{} requests before it, at most {STEPS_MAX}", shape.len());
+        source.wrong(beyond.span(), what);
+    }
+    let steps: Vec<_> = shape.iter().map(|step| step_of(step, has, source)).collect();
+    steps.into_iter().collect()
 }
 
 fn step_of(shape: &Placed<shape::Exchange>, has: &[Slot], source: &mut Source<'_>) -> Option<Exchange> {

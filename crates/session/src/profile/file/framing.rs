@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::mistake::{Source, listed};
+use super::mistake::{Source, listed, suggestion};
+use super::ops::KEYS;
 use super::placed::Placed;
 use super::shape::{self, Text};
 use crate::codec::{
-    Condition, Correlation, Envelope, Framing, Heartbeat, Kind, LENGTH, Lines, Meaning, Rule, Rules,
+    Asked, Condition, Correlation, Envelope, Framing, Heartbeat, Kind, LENGTH, Lines, Meaning, Rule, Rules,
 };
+use crate::profile::Action;
 
 /// What a frame that is sent has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ pub(super) fn framing(
     let read = |shape: &[Placed<shape::Rule>], beats: &[shape::Heartbeat], source: &mut Source<'_>| Rules {
         rules: shape.iter().filter_map(|rule| rule_of(rule, source)).collect(),
         heartbeats: beats.iter().map(heartbeat).collect(),
+        each: None,
         preliminaries,
     };
     match shape {
@@ -60,7 +63,8 @@ pub(super) fn framing(
             shape::Envelope::ByType => Envelope::ByType,
         }),
         shape::Framing::Json(json) => {
-            let rules = read(&json.rules, &json.heartbeats, source);
+            let mut rules = read(&json.rules, &json.heartbeats, source);
+            rules.each = json.each.as_ref().map(|each| source.pointer(each));
             Framing::Json(answering(rules, &json.rules, source))
         }
         shape::Framing::GraphqlTransportWs(known) => {
@@ -186,30 +190,23 @@ fn meanings(shape: &Placed<shape::Rule>, source: &mut Source<'_>) -> Vec<Meaning
         ..
     } = &**shape;
     let mut meanings = Vec::new();
-    let at = shape.span();
+    let at = || shape.span();
     meanings.extend(reply.as_ref().map(|reply| Meaning::Reply {
-        whose: whose(
-            (reply.id.as_ref(), reply.prefix.as_ref()),
-            reply.oldest,
-            at.clone(),
-            source,
-        ),
+        whose: whose(Said::of(reply), at(), source),
         content: pointer_or_all(reply.content.as_ref(), source),
     }));
     meanings.extend(ack.as_ref().map(|ack| Meaning::Ack {
-        whose: whose(
-            (ack.id.as_ref(), ack.prefix.as_ref()),
-            ack.oldest,
-            at.clone(),
-            source,
-        ),
+        whose: whose(Said::of(ack), at(), source),
         content: pointer_or_all(ack.content.as_ref(), source),
     }));
     meanings.extend(piece.as_ref().map(|piece| Meaning::Piece {
         whose: whose(
-            (Some(&piece.id), piece.prefix.as_ref()),
-            false,
-            at.clone(),
+            Said {
+                id: Some(&piece.id),
+                prefix: piece.prefix.as_ref(),
+                ..Said::default()
+            },
+            at(),
             source,
         ),
         text: source.pointer(&piece.text),
@@ -218,9 +215,14 @@ fn meanings(shape: &Placed<shape::Rule>, source: &mut Source<'_>) -> Vec<Meaning
         whose: Correlation {
             fenced: error.fenced,
             ..whose(
-                (error.id.as_ref(), error.prefix.as_ref()),
-                error.oldest,
-                at.clone(),
+                Said {
+                    id: error.id.as_ref(),
+                    prefix: error.prefix.as_ref(),
+                    oldest: error.oldest,
+                    op: error.op.as_ref(),
+                    says: Some(&error.says),
+                },
+                at(),
                 source,
             )
         },
@@ -237,28 +239,70 @@ fn meanings(shape: &Placed<shape::Rule>, source: &mut Source<'_>) -> Vec<Meaning
     meanings
 }
 
-/// How a message names its request.
-fn whose(
-    (id, prefix): (Option<&Text>, Option<&Text>),
+/// What a rule says of the request that a message answers.
+#[derive(Default)]
+struct Said<'a> {
+    id: Option<&'a Text>,
+    prefix: Option<&'a Text>,
     oldest: bool,
-    at: Range<usize>,
-    source: &mut Source<'_>,
-) -> Correlation {
-    if let (None, Some(prefix)) = (id, prefix) {
+    op: Option<&'a Text>,
+    says: Option<&'a shape::Holds>,
+}
+
+impl<'a> Said<'a> {
+    fn of(answer: &'a shape::Answer) -> Self {
+        Self {
+            id: answer.id.as_ref(),
+            prefix: answer.prefix.as_ref(),
+            oldest: answer.oldest,
+            op: answer.op.as_ref(),
+            says: Some(&answer.says),
+        }
+    }
+}
+
+/// How a message names its request.
+fn whose(said: Said<'_>, at: Range<usize>, source: &mut Source<'_>) -> Correlation {
+    if let (None, Some(prefix)) = (said.id, said.prefix) {
         source.wrong(prefix.span(), "a prefix of an id, and no `id`");
     }
-    if id.is_none() && !oldest {
-        source.wrong(
-            at,
-            "whose answer it is, is not said: give `id`, or `oldest = true`",
-        );
+    let of = asked(said.op, said.says, source);
+    if said.id.is_none() && !said.oldest && of.is_none() {
+        let what = "whose answer it is, is not said: give `id`, `op`, `says` or `oldest = true`";
+        source.wrong(at, what);
     }
-    let prefix = prefix.map(|prefix| String::clone(prefix)).unwrap_or_default();
+    let prefix = said
+        .prefix
+        .map(|prefix| String::clone(prefix))
+        .unwrap_or_default();
     Correlation {
-        id: id.map(|id| (source.pointer(id), prefix)),
-        oldest,
+        id: said.id.map(|id| (source.pointer(id), prefix)),
+        oldest: said.oldest,
         fenced: false,
+        of,
     }
+}
+
+/// The kind of request that a message answers, if that is said, and what of the request stands where.
+fn asked(op: Option<&Text>, says: Option<&shape::Holds>, source: &mut Source<'_>) -> Option<Asked> {
+    let actions = || KEYS.iter().map(|(action, _)| *action);
+    let action = op.map(|op| {
+        let action = actions().find(|action| action.name() == **op);
+        if action.is_none() {
+            let near = suggestion(op, actions().map(Action::name));
+            source.wrong(op.span(), format!("there is no op `{}`{near}", **op));
+        }
+        action
+    });
+    let action = action.flatten();
+    let of = actions().filter(|of| action.is_none_or(|action| action == *of));
+    let takes: Vec<_> = of.flat_map(|of| [of.takes().0, of.gives().0].concat()).collect();
+    let says = says.filter(|says| !says.is_empty());
+    let said = says.map(|says| source.holds(says, (&takes, 0), 0..0));
+    (action.is_some() || said.is_some()).then(|| Asked {
+        action,
+        says: said.unwrap_or_default(),
+    })
 }
 
 fn event_of(shape: &shape::Event, at: Range<usize>, source: &mut Source<'_>) -> Option<Meaning> {

@@ -25,7 +25,6 @@ macro_rules! ops {
         }
 
         /// Every op's action and key.
-        #[cfg(test)]
         pub(super) const KEYS: &[(Action, &str)] = &[$((Action::$action, stringify!($field)),)+];
     };
 }

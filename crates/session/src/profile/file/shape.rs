@@ -196,6 +196,10 @@ pub(super) struct Dialect {
     pub(super) subprotocol: Option<Text>,
     /// Path and query of the upgrade: `/ws?token=${access-token}`. Values in it are percent-encoded.
     pub(super) path: Text,
+    /// Requests over HTTP that go before each upgrade, in the user's name: what one answers as `ticket` or `session` is a placeholder of
+    /// the next, and of path, headers, handshake and ops. If one is refused, nobody is let in.
+    #[serde(default)]
+    pub(super) before: Vec<Placed<Exchange>>,
     /// Headers of the upgrade: `{ Authorization = "Bearer ${access-token}" }`.
     #[serde(default)]
     pub(super) headers: BTreeMap<Text, Text>,
@@ -228,13 +232,15 @@ pub(super) struct Beating {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Handshake {
-    /// What the client sends. Placeholders: `access-token`, `user`, `email`, `handle`, `password`. Without it the service speaks.
+    /// What the client sends. Placeholders: `access-token`, `user`, `email`, `handle`, `password`, and `session` and `ticket` if an
+    /// earlier step's `answer` says where they stand. Without it the service speaks.
     pub(super) send: Option<Text>,
     /// Kind of the event that has to come before the next step.
     pub(super) expect: Option<Text>,
     /// Kind of the event that says that one is not let in.
     pub(super) refusal: Option<Text>,
-    /// What stands where in the content of the expected event: `user`, `session`, `resume`.
+    /// What stands where in the content of the expected event: `user`, `resume`, and `session` (an id of the connection) and `ticket`
+    /// (anything else), which later steps and ops may say again.
     #[serde(default)]
     pub(super) answer: Holds,
 }
@@ -244,10 +250,14 @@ pub(super) struct Handshake {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Op {
     /// The request, with placeholders. `${id}` is the request id and has to be in it, unless answers come in order; what else
-    /// there is, the op says; `${me}` and `${my-handle}` are the user who asks.
+    /// there is, the op says; `${me}`, `${my-handle}` and `${access-token}` are of the user who asks.
     pub(super) frame: Option<Text>,
-    /// The request and what stands in its answer, where it goes over HTTP instead, with the same placeholders and `${access-token}`.
+    /// The request and what stands in its answer, where it goes over HTTP instead, with the same placeholders.
     pub(super) http: Option<Placed<Exchange>>,
+    /// Requests over HTTP that go before it, each time, with the placeholders of the op: what one answers as `ticket` is a placeholder of
+    /// the next, and of the op. If one is refused, so is the op.
+    #[serde(default)]
+    pub(super) before: Vec<Placed<Exchange>>,
     /// Messages that go right after it: a fence, whose answer ends the op.
     #[serde(default)]
     pub(super) then: Vec<Text>,
@@ -262,6 +272,10 @@ pub(super) struct Op {
     pub(super) stores: Option<bool>,
     /// Whether the answer holds content of the request, so that it can be told whose it is [default: true for `post`].
     pub(super) derives: Option<bool>,
+    /// Whether one has to have subscribed to the thread or the room that it names, over the same connection [default: false]: then the op
+    /// that does so goes before it, once.
+    #[serde(default)]
+    pub(super) subscribed: bool,
     /// Whether success says nothing of what was asked for being allowed: who may not listen is told so by silence [default: false].
     pub(super) silent: Option<bool>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Placed, Text};
+use super::{Holds, Placed, Text};
 
 /// How messages are framed.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -89,6 +89,8 @@ pub(in crate::profile::file) enum Envelope {
 pub(in crate::profile::file) struct Json {
     /// In order; the first that fits says what a message is. A message that none fits leaves verdicts unknown.
     pub(in crate::profile::file) rules: Placed<Vec<Placed<Rule>>>,
+    /// Where an array of messages stands, if one message may hold several: `""` if it is one itself.
+    pub(in crate::profile::file) each: Option<Text>,
     /// Whole messages that are proof of life and nothing else, whether they are JSON or not.
     #[serde(default)]
     pub(in crate::profile::file) heartbeats: Vec<Heartbeat>,
@@ -163,6 +165,12 @@ pub(in crate::profile::file) struct Answer {
     /// Whether it answers the oldest request that has no answer yet, if there is no id.
     #[serde(default)]
     pub(in crate::profile::file) oldest: bool,
+    /// The op that it answers, where no id says which request: it is the oldest of that op that has no answer yet. If there is none, it is
+    /// an event named `reply`.
+    pub(in crate::profile::file) op: Option<Text>,
+    /// What of that request stands where: `{ thread = "/room" }`. It is the oldest that said this.
+    #[serde(default)]
+    pub(in crate::profile::file) says: Holds,
     /// What the pointers of an op's `answer` begin at [default: the whole message].
     pub(in crate::profile::file) content: Option<Text>,
 }
@@ -190,6 +198,12 @@ pub(in crate::profile::file) struct Failure {
     /// Whether it is an answer to the oldest request that has no answer yet, if there is no id.
     #[serde(default)]
     pub(in crate::profile::file) oldest: bool,
+    /// The op that it answers, where no id says which request: it is the oldest of that op that has no answer yet. If there is none, it is
+    /// an error of its own.
+    pub(in crate::profile::file) op: Option<Text>,
+    /// What of that request stands where: `{ thread = "/room" }`. It is the oldest that said this.
+    #[serde(default)]
+    pub(in crate::profile::file) says: Holds,
     /// Whether the answer to that request's fence is still to come.
     #[serde(default)]
     pub(in crate::profile::file) fenced: bool,
