@@ -60,7 +60,7 @@ mod verdict;
 
 pub use differential::{Difference, NON_INTERFERENCE, NON_INTERFERENCE_LETTER, NonInterference};
 pub use explain::{Evidence, Excerpt, Explainer, LastStep};
-pub use identity::fingerprint_of_id;
+pub use identity::{fingerprint_of_id, fingerprints_of_name};
 pub use judge::Judge;
 pub use judgement::{Finding, Judgement, LostAck, LostAcks, Needle, PoolHygiene, Residue, Situation};
 pub use verdict::{CheckVerdict, ProbeCount, State, Weakest, upper_bound};

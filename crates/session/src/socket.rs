@@ -24,7 +24,7 @@ use std::task::Waker;
 
 use futures_util::SinkExt;
 use history::{At, CloseCause, Fact, Fingerprint, Outcome, Serial};
-use isolation::fingerprint_of_id;
+use isolation::fingerprints_of_name;
 use isolation::scan::ids::pieces_of_token;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -171,7 +171,7 @@ impl Request {
         let ids = [Slot::Thread, Slot::Room, Slot::User, Slot::Owner].into_iter();
         let ids = ids
             .filter_map(|slot| self.values.get(slot))
-            .map(fingerprint_of_id);
+            .flat_map(fingerprints_of_name);
         let tokens = self.values.get(Slot::AccessToken).into_iter();
         ids.chain(tokens.flat_map(pieces_of_token)).collect()
     }

@@ -188,6 +188,11 @@ impl Connection {
         Some(self.attempts[at].invoked)
     }
 
+    /// Whether a request over it has named this.
+    pub(crate) fn has_named(&self, name: Fingerprint) -> bool {
+        self.sent.contains(&name)
+    }
+
     /// Takes note of an attempt.
     pub(crate) fn invoke(&mut self, at: At, invoked: &Invoked<'_>) {
         let unit = self.enter(invoked.phase, invoked.round);

@@ -3,6 +3,7 @@
 use history::{At, ChannelKind, Check, Conn, Inbound, Op, Part, Place, Source, User};
 
 use crate::canary::{Canary, Datum, Found, Fragment, Head, Kind};
+use crate::identity::fingerprint_naming;
 use crate::scan::{Hit, Medium, Scanner, ids};
 use crate::seen::Seen;
 
@@ -168,6 +169,10 @@ impl Frame<'_> {
             let unit = &mut self.connection.units[unit];
             unit.own_identity |= is_identity(datum);
             unit.own_secret |= private;
+            return;
+        }
+        // what a request named may be said back
+        if is_identity(datum) && self.connection.has_named(fingerprint_naming(read.head)) {
             return;
         }
         if reading.replies_only && private {

@@ -114,7 +114,7 @@ impl Story {
             names: ask
                 .names
                 .iter()
-                .map(|name| isolation::fingerprint_of_id(name))
+                .flat_map(|name| isolation::fingerprints_of_name(name))
                 .collect(),
             probe: ask.probe,
         };

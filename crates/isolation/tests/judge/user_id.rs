@@ -83,6 +83,26 @@ fn an_id_that_the_connection_sent_is_no_evidence() {
 }
 
 #[test]
+fn an_e_mail_within_what_the_connection_sent_is_no_evidence() {
+    let mut story = Story::clean();
+    let email = story.mint(2, Audience::Tenant(Tenant(1)), Datum::Email).short();
+    let other = story.mint(3, Audience::Tenant(Tenant(1)), Datum::Email).short();
+    let named = Ask {
+        names: vec![format!("/u/{email}/t1")],
+        probe: true,
+        ..ask(1, Role::Subscribe)
+    };
+    story.exchange(91, 92, named, &format!(r#"{{"forbidden":"/u/{email}/t1"}}"#));
+    valid(&story);
+    // over another connection, and of another user, it is
+    let mut elsewhere = story.clone();
+    elsewhere.push(93, conn(0), &email);
+    violated(&elsewhere, U, "e-mail of another user", 0, 2);
+    story.push(93, conn(1), &other);
+    violated(&story, U, "e-mail of another user", 1, 3);
+}
+
+#[test]
 fn ones_own_id_counts_as_seen_though_one_sent_it() {
     let mut story = Story::clean();
     let told = |fact: &Fact<'_>| match fact {

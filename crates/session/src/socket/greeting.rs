@@ -79,8 +79,10 @@ impl Socket {
             let _ = tokio::time::timeout(self.worker.limits.connect, wait).await;
         }
         match () {
+            // a fence may be answered all the same
+            () if self.turned_away.get() => Welcome::TurnedAway,
             () if self.heard.get() > number => Welcome::In,
-            () if self.turned_away.get() || !self.is_open() => Welcome::TurnedAway,
+            () if !self.is_open() => Welcome::TurnedAway,
             () => Welcome::Nothing,
         }
     }

@@ -448,11 +448,7 @@ mod tests {
     fn an_end_is_taken_once() {
         let mut ledger = Ledger::new(Conn(3), Order::None);
         let (_, op) = ledger.next_id();
-        ledger.begin(
-            Open::new(op, Action::Post, At(10), At(99), None),
-            Some(false),
-            &Values::new(),
-        );
+        ledger.begin(Open::new(op, Action::Post, At(10), At(99), None));
         let cx = Context::from_waker(Waker::noop());
         assert!(ledger.poll_answer(op, &cx).is_pending());
         assert_eq!(

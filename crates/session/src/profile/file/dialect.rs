@@ -61,17 +61,6 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
     }
     let grammar = Grammar::of(&shape.framing);
     let handshake = handshake(&shape.handshake, of_caller.has, grammar, source);
-    let preliminaries = handshake
-        .iter()
-        .flat_map(|step| {
-            [
-                step.expect.as_ref().map(|expect| &expect.kind),
-                step.refusal.as_ref(),
-            ]
-        })
-        .flatten()
-        .cloned()
-        .collect();
     let mut dialect = Dialect {
         subprotocol: shape.subprotocol.as_deref().cloned(),
         path,
@@ -91,7 +80,7 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
         &shape.framing,
         source,
         if admits_by_handshake {
-            preliminaries
+            preliminaries(&dialect.handshake)
         } else {
             Vec::new()
         },
@@ -99,6 +88,12 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
     let kept = kept(&dialect.handshake);
     let how = (grammar, dialect.framing.order(), &kept[..]);
     dialect.ops = ops(&shape.ops, how, source);
+    told_by_content(shape, &dialect, source);
+    Some(dialect)
+}
+
+/// What is told by its content cannot be held against it.
+fn told_by_content(shape: &shape::Dialect, dialect: &Dialect, source: &mut Source<'_>) {
     for (action, op) in shape.ops.given() {
         let derives = dialect
             .ops
@@ -109,7 +104,15 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
             source.wrong(op.span(), what);
         }
     }
-    Some(dialect)
+}
+
+/// Kinds of events that let in or turn away.
+fn preliminaries(handshake: &[HandshakeStep]) -> Vec<String> {
+    let expected = handshake
+        .iter()
+        .filter_map(|step| Some(&step.expect.as_ref()?.kind));
+    let refusals = handshake.iter().filter_map(|step| step.refusal.as_ref());
+    expected.chain(refusals).cloned().collect()
 }
 
 /// The shortest time between two heartbeats of a client, in milliseconds.
