@@ -18,6 +18,7 @@
 
 mod check;
 mod mint;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use history::{Audience, Room, Serial, Tenant, User};
 use serde::{Deserialize, Serialize};
 
 pub use mint::{Mint, MintError};
+pub(crate) use standing::Standing;
 
 /// What every block begins with. A letter that is rare everywhere and stands in it once, then consonants
 /// between digits as no word has them. Its base64 shows that letter at each alignment, and neither of the
@@ -206,7 +208,7 @@ impl Canary {
     /// from its neighbour.
     #[must_use]
     pub fn recover(piece: &[u8]) -> Option<Self> {
-        marks(piece).find_map(|at| match Found::at(piece, at)? {
+        marks(piece).find_map(|at| match Standing::at(piece, at)?.found() {
             Found::Whole(canary) => Some(canary),
             Found::Head(_) | Found::Fragment(_) => None,
         })
@@ -375,33 +377,6 @@ impl Found {
             Self::Whole(canary) => Some(canary.run),
             Self::Head(head) => Some(head.run),
             Self::Fragment(_) => None,
-        }
-    }
-
-    /// Reads around the marker at `at` of `piece`, whose bytes up to the first that is no symbol on either
-    /// side are contiguous; `None` if there is no marker.
-    pub(crate) fn at(piece: &[u8], at: usize) -> Option<Self> {
-        let tail = &piece[at..piece.len().min(at + BLOCK_LEN)];
-        let right = tail.iter().take_while(|byte| symbol(**byte).is_some()).count();
-        if right < MARKER_LEN || !tail[..MARKER_LEN].eq_ignore_ascii_case(MARKER) {
-            return None;
-        }
-        let mut block = [0; BLOCK_LEN];
-        block[..right].copy_from_slice(&tail[..right]);
-        if right < BLOCK_LEN && at + right >= BLOCK_LEN {
-            let neighbour = &piece[at + right - BLOCK_LEN..at];
-            block[right..].copy_from_slice(neighbour);
-        }
-        if let Some(canary) = Canary::decode(&block) {
-            return Some(Self::Whole(canary));
-        }
-        let mut symbols = [0; BLOCK_LEN];
-        for (value, byte) in symbols.iter_mut().zip(&tail[..right]) {
-            *value = VALUES[usize::from(*byte)];
-        }
-        match Head::read(&symbols[..right]) {
-            Some(head) => Some(Self::Head(head)),
-            None => Some(Self::Fragment(Fragment::new(&tail[..right]))),
         }
     }
 }

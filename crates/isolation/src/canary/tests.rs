@@ -4,8 +4,12 @@ use proptest::prelude::*;
 use super::mint::marked_once;
 use super::{
     BLOCK_LEN, Canary, Datum, Found, HEAD_LEN, Kind, LONG_LEN, MARKER, MARKER_LEN, Mint, MintError,
-    NUMBER_END, RUN_END, WINDOW_LEN,
+    NUMBER_END, RUN_END, Standing, WINDOW_LEN,
 };
+
+fn found(text: &[u8]) -> Option<Found> {
+    Some(Standing::at(text, 0)?.found())
+}
 
 fn any_canary() -> impl Strategy<Value = Canary> {
     let kind = prop_oneof![Just(Kind::Owner), Just(Kind::Room), Just(Kind::Tenant)];
@@ -92,7 +96,7 @@ fn an_accidental_marker_is_seen() {
 fn a_kind_of_audience_that_does_not_exist_is_no_canary() {
     let mut block = example().block();
     block[12] = b'7';
-    assert!(matches!(Found::at(&block, 0), Some(Found::Fragment(_))));
+    assert!(matches!(found(&block), Some(Found::Fragment(_))));
 }
 
 proptest! {
@@ -127,7 +131,7 @@ proptest! {
     #[test]
     fn a_cut_block_is_a_head_or_a_fragment(canary in any_canary(), len in MARKER_LEN..BLOCK_LEN) {
         let block = canary.block();
-        match Found::at(&block[..len], 0) {
+        match found(&block[..len]) {
             Some(Found::Head(head)) => {
                 prop_assert!(len >= HEAD_LEN);
                 prop_assert!(head.begins(&canary));

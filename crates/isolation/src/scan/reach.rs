@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::canary::{BLOCK_LEN, Found, LONG_LEN, MARKER_LEN, symbol};
+use crate::canary::{BLOCK_LEN, Found, LONG_LEN, MARKER_LEN, Standing, symbol};
 
 use super::split::{separator_after, separator_before};
 
@@ -11,13 +11,11 @@ const SIDE_LEN: usize = LONG_LEN - MARKER_LEN;
 
 /// Reads at the marker that begins at `at`, and says which bytes belong to what was found.
 pub(super) fn read(bytes: &[u8], at: usize) -> Option<(Found, Range<usize>)> {
-    let found = Found::at(bytes, at)?;
+    let standing = Standing::at(bytes, at)?;
+    let found = standing.found();
     let span = match found {
-        Found::Whole(canary) => repeats(bytes, at, &canary.block()),
-        Found::Head(_) | Found::Fragment(_) => {
-            let tail = bytes[at..].iter().take(BLOCK_LEN);
-            at..at + tail.take_while(|byte| symbol(**byte).is_some()).count()
-        }
+        Found::Whole(_) => repeats(bytes, at, &standing.block),
+        Found::Head(_) | Found::Fragment(_) => at..at + standing.len,
     };
     Some((found, span))
 }

@@ -40,6 +40,14 @@ impl Class {
         self.members[usize::from(byte)]
     }
 
+    /// How many `bytes` begin with, counted a block at a time.
+    fn count(&self, bytes: &[u8]) -> usize {
+        let own = |block: &&[u8; BLOCK_LEN]| block.iter().fold(true, |all, byte| all & self.has(*byte));
+        let blocks = bytes.as_chunks().0.iter().take_while(own).count();
+        let rest = bytes[blocks * BLOCK_LEN..].iter();
+        blocks * BLOCK_LEN + rest.take_while(|byte| self.has(**byte)).count()
+    }
+
     /// Whether all of `block` could be: a test that most text fails, and cheap in vector code.
     fn may_have(&self, block: &[u8; BLOCK_LEN]) -> bool {
         let mut others = 0;
@@ -101,7 +109,7 @@ impl<'a> Runs<'a> {
     /// The run that has the byte at `inside`.
     fn around(&self, inside: usize) -> Range<usize> {
         let member = |byte: &&u8| self.class.has(**byte);
-        let after = self.bytes[inside..].iter().take_while(member).count();
+        let after = self.class.count(&self.bytes[inside..]);
         if after < BLOCK_LEN {
             // Not even this block.
             return inside..inside + after;
