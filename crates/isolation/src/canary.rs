@@ -79,6 +79,15 @@ pub(crate) fn symbol(byte: u8) -> Option<u8> {
     (value < 32).then_some(value)
 }
 
+/// How many symbols `bytes` begin with, counted a few at a time.
+pub(crate) fn symbols(bytes: &[u8]) -> usize {
+    const FEW: usize = 16;
+    let all = |few: &&[u8; FEW]| few.iter().fold(0, |all, byte| all | VALUES[usize::from(*byte)]) < 32;
+    let whole = FEW * bytes.as_chunks().0.iter().take_while(all).count();
+    let rest = bytes[whole..].iter();
+    whole + rest.take_while(|byte| symbol(**byte).is_some()).count()
+}
+
 /// Kind of audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {

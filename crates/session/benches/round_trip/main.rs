@@ -33,8 +33,11 @@ struct Effort {
     seconds: u64,
 }
 
-const FULL: Effort = Effort { pairs: 7, seconds: 4 };
-const BRIEF: Effort = Effort { pairs: 5, seconds: 1 };
+const FULL: Effort = Effort {
+    pairs: 21,
+    seconds: 1,
+};
+const BRIEF: Effort = Effort { pairs: 9, seconds: 1 };
 
 /// Arguments of the benches that have a value, as `cargo xtask bench` hands them to all.
 const WITH_VALUE: [&str; 3] = ["--warm-up-time", "--measurement-time", "--sample-size"];
