@@ -314,11 +314,43 @@ fn ids_that_each_user_has_are_declared() {
     assert!(run.said.contains(told), "{}", run.said);
 }
 
+/// The profile of a service beside this test.
+fn beside(name: &str) -> String {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let profile = fs::read_to_string(tests.join(name)).unwrap();
+    profile.replace("\"FOLDER\"", &format!("{tests:?}"))
+}
+
 /// A service of forms, cookies and posts over HTTP.
 fn portal() -> String {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let profile = fs::read_to_string(tests.join("portal.toml")).unwrap();
-    profile.replace("\"FOLDER\"", &format!("{tests:?}"))
+    beside("portal.toml")
+}
+
+#[test]
+fn a_chat_of_tickets_and_grants_in_which_no_answer_has_an_id() {
+    let clean = run(&beside("lounge.toml"), &[], false);
+    assert_eq!(clean.code, 0, "{}", clean.said);
+    let leaky = run(&beside("lounge.toml"), &[], true);
+    assert_eq!(leaky.code, 10, "{}", leaky.said);
+    let findings = leaky.report["isolation"]["findings"].as_array().unwrap();
+    let joined = findings
+        .iter()
+        .find(|finding| finding["kind"] == "probe accepted: subscribing to a foreign thread")
+        .expect(&leaky.said);
+    assert!(
+        joined["observer"].is_u64() && joined["victim"].is_u64() && joined["observer"] != joined["victim"]
+    );
+}
+
+#[test]
+fn what_nothing_would_prove_is_told_beforehand() {
+    let profile = notes()
+        .replace("logout = {", "#")
+        .replace("[absent]", "[absent]\nlogout = \"never\"");
+    let (code, said) = checked(&profile);
+    assert_eq!(code, 12, "{said}");
+    let told = "wrong  B would be unknown: nothing ends a session";
+    assert!(said.contains(told), "{said}");
 }
 
 #[test]

@@ -68,8 +68,13 @@ pub(crate) fn request(
         let (kind, body) = written(body, &filled).map_err(told)?;
         request = request.header("content-type", kind).body(body);
     }
+    let mut cookies = jar.sent();
     for (name, value) in &exchange.headers {
         match value.text(&named, str::to_owned) {
+            // a request has one such header (RFC 6265, section 5.4)
+            Ok(value) if name.eq_ignore_ascii_case("cookie") => {
+                cookies = Some(cookies.map_or(value.clone(), |set| format!("{value}; {set}")));
+            }
             Ok(value) => request = request.header(name, value),
             // whoever has no token presents none
             Err(Missing {
@@ -78,7 +83,7 @@ pub(crate) fn request(
             Err(missing) => return Err(told(missing)),
         }
     }
-    if let Some(cookies) = jar.sent() {
+    if let Some(cookies) = cookies {
         request = request.header(COOKIE, cookies);
     }
     if let (true, Some(token)) = (exchange.bearer, token) {
@@ -129,12 +134,13 @@ pub(crate) fn in_words(exchange: &Exchange, values: &Values, token: Option<&str>
     words.join(" ")
 }
 
-/// What stands in an answer.
-pub(crate) fn found(exchange: &Exchange, headers: &HeaderMap, text: &str) -> Values {
+/// What stands in an answer to a request that says this.
+pub(crate) fn found(exchange: &Exchange, said: &Values, headers: &HeaderMap, text: &str) -> Values {
     let mut values = Values::new();
     for (slot, found) in &exchange.holds {
         let value = match found {
             Found::At(pointer) => pick(text, pointer),
+            Found::Is(template) => template.text(said, str::to_owned).ok(),
             Found::Header(name) => {
                 let header = headers.get(name).and_then(|value| value.to_str().ok());
                 header.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned())
@@ -309,7 +315,7 @@ mod tests {
         headers.append("X-Session", "Bearer s1".parse().unwrap());
         let text = r#"{"ok":true,"user":{"id":7},"csrf": "t9"}"#;
         let exchange = exchange();
-        let values = found(&exchange, &headers, text);
+        let values = found(&exchange, &Values::new(), &headers, text);
         let all = [Slot::AccessToken, Slot::Session, Slot::User, Slot::Ticket]
             .map(|slot| values.get(slot).unwrap());
         assert_eq!(all, ["abc", "s1", "7", "t9"]);

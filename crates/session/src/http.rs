@@ -291,7 +291,7 @@ impl Http {
         let body = asking::body(&mut response).await;
         let at = self.worker.clock.now();
         let text = String::from_utf8_lossy(body.as_ref().unwrap_or_else(|cut| &cut.body));
-        let values = asking::found(call.exchange, response.headers(), &text);
+        let values = asking::found(call.exchange, &call.values, response.headers(), &text);
         let success = call.exchange.success.of(status.as_u16(), &text);
         let own = [Slot::AccessToken, Slot::RefreshToken, Slot::Ticket];
         let own = own.map(|slot| values.get(slot).unwrap_or_default());

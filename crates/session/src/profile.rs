@@ -73,6 +73,42 @@ impl Profile {
         by_list || self.http.login.is_some() || self.http.signing.is_some()
     }
 
+    /// Checks that nothing in the profile would prove, and what is not there; those that are said not to apply are left out.
+    #[must_use]
+    pub fn unproven(&self) -> Vec<(Check, &'static str)> {
+        let can = |action| self.dialects.iter().any(|dialect| dialect.can(action));
+        let derives = |dialect: &Dialect| dialect.ops.get(&Action::Post).is_some_and(|post| post.derives);
+        let named = can(Action::WhoAmI) || self.http.me.is_some() || self.dialects.iter().any(Dialect::names);
+        let ends = [&self.http.logout, &self.http.login_short, &self.http.refresh];
+        let all = [
+            (
+                Check::Thread,
+                can(Action::CreateThread),
+                "nothing is made that has an owner: `create-thread`",
+            ),
+            (
+                Check::Token,
+                named,
+                "the service says nowhere who one is: `who-am-i`, `http.me`, or `user` in a greeting's `answer`",
+            ),
+            (
+                Check::Response,
+                self.dialects.iter().any(derives),
+                "no answer holds what was posted: `derives` of `post`",
+            ),
+            (
+                Check::Boundary,
+                ends.into_iter().any(Option::is_some),
+                "nothing ends a session: `http.logout`, `http.login-short` or `http.refresh`",
+            ),
+        ];
+        let excused = |check| self.not_applicable.iter().any(|(excused, _)| *excused == check);
+        let missing = all
+            .into_iter()
+            .filter(|(check, proven, _)| !proven && !excused(*check));
+        missing.map(|(check, _, what)| (check, what)).collect()
+    }
+
     /// Values from the environment, wherever they are sent: nobody is shown them.
     pub(crate) fn given(&self) -> Vec<String> {
         let HttpPaths {
@@ -164,6 +200,14 @@ impl Dialect {
     pub fn greets_by_proof(&self) -> bool {
         let mut greetings = self.handshake.iter();
         self.sent().any(proves) && greetings.any(|step| step.expect.is_some())
+    }
+
+    /// Whether a greeting says who one is.
+    #[must_use]
+    pub fn names(&self) -> bool {
+        let greetings = self.handshake.iter().filter_map(|step| step.expect.as_ref());
+        let mut held = greetings.flat_map(|greeting| &greeting.holds);
+        held.any(|(slot, _)| *slot == Slot::User)
     }
 
     /// Whether one has to prove who one is, so that it can be tried without.

@@ -18,7 +18,7 @@ mod tap;
 mod unanswered;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -38,6 +38,7 @@ use crate::worker::Worker;
 
 pub(crate) use answer::Answer;
 pub(crate) use attempt::Attempt;
+use attempt::Listening;
 pub(crate) use connect::{Knock, Refusal, header_lines};
 pub(crate) use greeting::Welcome;
 use ledger::Ledger;
@@ -87,7 +88,7 @@ pub(crate) struct Socket {
     /// Told of a greeting or a refusal.
     told: RefCell<Option<oneshot::Sender<()>>>,
     /// Threads and rooms that were subscribed to because one has to be before one asks anything of them.
-    listens: RefCell<BTreeSet<String>>,
+    listens: RefCell<BTreeMap<String, Listening>>,
     /// Highest position of an event that a resume can replay.
     cursor: Cell<u64>,
     last_inbound: Cell<At>,

@@ -57,7 +57,7 @@ pub(super) async fn run(args: &TargetCheckArgs) -> Result<Exit> {
     match outcome {
         Outcome::Judged { judged, .. } => {
             let (transcript, unmatched) = transcript(&steps);
-            let (summary, exit) = summary(&judged.judgement, unmatched);
+            let (summary, exit) = summary(&judged.judgement, unmatched, &settings.profile().unproven());
             screen::print(&format!("{transcript}\n{summary}"))?;
             Ok(match interrupt.seen() {
                 Some(signal) => exit.and(Exit::Interrupted(signal)),
@@ -160,8 +160,14 @@ fn cut(text: &str) -> String {
     }
 }
 
+/// That a check would stay unknown in a run.
+fn told(check: Check, what: &str) -> String {
+    let letter = check.letter();
+    format!("{letter} would be unknown: {what}; or say in `not-applicable` why it cannot apply")
+}
+
 /// What it comes to, and what is to be done.
-fn summary(judgement: &Judgement, unmatched: usize) -> (String, Exit) {
+fn summary(judgement: &Judgement, unmatched: usize, unproven: &[(Check, &str)]) -> (String, Exit) {
     let mut lines: Vec<(bool, String)> = judgement
         .problems
         .iter()
@@ -184,6 +190,7 @@ fn summary(judgement: &Judgement, unmatched: usize) -> (String, Exit) {
     never.sort();
     never.dedup();
     lines.extend(never.into_iter().map(|reason| (false, reason.clone())));
+    lines.extend(unproven.iter().map(|(check, what)| (false, told(*check, what))));
     for finding in &judgement.findings {
         let victim = finding.victim.map(|victim| format!(", victim user {}", victim.0));
         let (kind, observer, detail) = (&finding.kind, finding.observer.0, &finding.detail);

@@ -75,6 +75,27 @@ fn a_connection_after_logout() {
 }
 
 #[test]
+fn a_connection_that_is_shut_out_behind_its_upgrade_is_none() {
+    for (served, cause) in [
+        (false, CloseCause::ByService),
+        (true, CloseCause::ByService),
+        (false, CloseCause::ByPlan),
+    ] {
+        let mut story = Story::clean();
+        story.open(1200, Conn(30), 3, Some(13));
+        if served {
+            story.push(1201, Conn(30), "{}");
+        }
+        let (conn, code) = (Conn(30), Some(4401));
+        story.tell(1202, Fact::Closed { conn, cause, code });
+        let judgement = story.judge();
+        let mut findings = judgement.findings.iter();
+        let accepted = findings.any(|finding| finding.kind == "connection accepted after logout");
+        assert_eq!(accepted, served || cause == CloseCause::ByPlan);
+    }
+}
+
+#[test]
 fn the_users_other_session_lives_on() {
     let mut story = Story::clean();
     story.push(1300, crate::story::conn(3), "{}");

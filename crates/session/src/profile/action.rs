@@ -77,7 +77,8 @@ impl Action {
     pub fn takes(self) -> (&'static [Slot], usize) {
         match self {
             Self::WhoAmI | Self::ListThreads | Self::ListRooms | Self::Snapshot => (&[], 0),
-            Self::CreateThread | Self::FindThread => (&[Slot::Title], 1),
+            Self::CreateThread => (&[Slot::Title], 0),
+            Self::FindThread => (&[Slot::Title], 1),
             Self::ReadThread => (&[Slot::Thread, Slot::After, Slot::Owner], 1),
             Self::SubscribeThread => (&[Slot::Thread, Slot::Owner], 1),
             Self::Post => (&[Slot::Body, Slot::Thread, Slot::Nonce], 1),

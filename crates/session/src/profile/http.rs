@@ -107,6 +107,8 @@ pub enum Found {
     Header(String),
     /// In the cookie of this name, which the answer sets.
     Cookie(String),
+    /// Nowhere: it is this.
+    Is(Template),
     /// In its text, as the first group of this regular expression, or all that it matches.
     Text(Pattern),
 }
@@ -118,6 +120,7 @@ impl fmt::Display for Found {
             Self::At(pointer) => f.write_str(pointer),
             Self::Header(name) => write!(f, "header:{name}"),
             Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Is(template) => write!(f, "{template:?}"),
             Self::Text(Pattern(pattern)) => write!(f, "text:{pattern}"),
         }
     }

@@ -4,6 +4,9 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, Shared};
+
 use history::{At, Fact, Interval, Invoked, Op, Outcome};
 
 use super::ledger::Open;
@@ -11,6 +14,9 @@ use super::{Answer, Request, Socket, made};
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values, Wire};
 use crate::profile::{Action, OpShape};
+
+/// What ends when a subscription does; whether one listens then.
+pub(super) type Listening = Shared<LocalBoxFuture<'static, bool>>;
 
 /// A request that was written. Dropped before its end, it is recorded as given up.
 pub(crate) struct Attempt {
@@ -33,41 +39,40 @@ impl Socket {
 
     /// Asks. What cannot be asked here (no such op, no connection) is no attempt and not recorded; the error says why.
     pub(crate) fn begin(self: &Rc<Self>, request: Request) -> Result<Attempt, Answer> {
-        self.listen_before(&request);
-        self.prepare(request).map_err(|reason| self.not_made(reason))
+        let listening = self.listening_before(&request);
+        self.prepare(request, listening)
+            .map_err(|reason| self.not_made(reason))
     }
 
-    /// Where one has to listen to a thread or a room before one asks this of it, does so, once.
-    fn listen_before(self: &Rc<Self>, request: &Request) {
+    /// Where one has to listen to a thread or a room before one asks this of it, what ends when one does, or may not; once it has
+    /// ended, nothing.
+    fn listening_before(self: &Rc<Self>, request: &Request) -> Option<Listening> {
         let shape = self.dialect().ops.get(&request.action);
-        if !shape.is_some_and(|shape| shape.subscribed) {
-            return;
+        shape.filter(|shape| shape.subscribed)?;
+        let (action, place) = match request.values.get(Slot::Thread) {
+            Some(thread) => (Action::SubscribeThread, thread),
+            None => (Action::SubscribeRoom, request.values.get(Slot::Room)?),
+        };
+        let known = self.listens.borrow().get(place).cloned();
+        let listening = known.filter(|listening| listening.peek() != Some(&false));
+        if let Some(listening) = listening {
+            return Some(listening).filter(|listening| listening.peek().is_none());
         }
-        let places = [
-            (Slot::Thread, Action::SubscribeThread),
-            (Slot::Room, Action::SubscribeRoom),
-        ];
-        for (slot, action) in places {
-            let Some(place) = request.values.get(slot) else {
-                continue;
-            };
-            if !self.listens.borrow_mut().insert(place.to_owned()) {
-                continue;
-            }
-            let (socket, place) = (Rc::clone(self), place.to_owned());
-            let mut listening = Request::new(action);
-            listening.values = request.values.clone();
-            listening.probe = request.probe;
-            let listening = self.call(listening);
-            tokio::task::spawn_local(self.worker.watched(async move {
-                if !listening.await.is_ok() {
-                    socket.listens.borrow_mut().remove(&place);
-                }
-            }));
-        }
+        let mut first = Request::new(action);
+        first.values = request.values.clone();
+        first.probe = request.probe;
+        let answer = self.call(first);
+        let listening = async move { answer.await.is_ok() }.boxed_local().shared();
+        let place = place.to_owned();
+        self.listens.borrow_mut().insert(place, listening.clone());
+        Some(listening)
     }
 
-    fn prepare(self: &Rc<Self>, mut request: Request) -> Result<Attempt, String> {
+    fn prepare(
+        self: &Rc<Self>,
+        mut request: Request,
+        listening: Option<Listening>,
+    ) -> Result<Attempt, String> {
         if !self.is_open() {
             return Err("not connected".to_owned());
         }
@@ -93,7 +98,8 @@ impl Socket {
             request.values.set(Slot::AccessToken, own);
         }
         let made = make(shape, &mut request.values)?;
-        let frames = match shape.before.is_empty() {
+        let at_once = shape.before.is_empty() && listening.is_none();
+        let frames = match at_once {
             true => self.frames(shape, &request.values)?,
             false => Vec::new(),
         };
@@ -104,9 +110,9 @@ impl Socket {
         open.made = made;
         self.ledger.borrow_mut().begin(open);
         self.set_alarm(deadline);
-        match shape.before.is_empty() {
+        match at_once {
             true => self.ask_so(op, shape, frames, &request),
-            false => self.ask_after(op, shape.before.clone(), request),
+            false => self.ask_after(op, (listening, shape.before.clone()), request),
         }
         let socket = Rc::clone(self);
         Ok(Attempt { socket, op, wait })

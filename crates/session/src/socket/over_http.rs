@@ -58,7 +58,7 @@ impl Socket {
         let (at, status) = (self.worker.clock.now(), response.status().as_u16());
         self.patience.borrow_mut().heard();
         let text = String::from_utf8_lossy(&body);
-        let given = asking::found(exchange, response.headers(), &text);
+        let given = asking::found(exchange, values, response.headers(), &text);
         let success = exchange.success.of(status, &text);
         self.trace(|| TracedStep::Answered {
             status: Some(status),

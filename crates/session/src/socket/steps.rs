@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use history::{At, Conn, Fact, Inbound, Op, Outcome, Part, Source, User};
 
-use super::Socket;
+use super::attempt::Listening;
+use super::{Request, Socket};
 use crate::asking::{self, Jar};
-use crate::codec::Values;
-use crate::http::redact;
+use crate::codec::{Slot, Values};
+use crate::http::{REDACTED, redact};
 use crate::profile::Exchange;
 use crate::trace::TracedStep;
 use crate::worker::Worker;
@@ -78,7 +79,11 @@ async fn asked(
         .map_err(|cut| unasked(cut.why))?;
     let (status, text) = (response.status().as_u16(), String::from_utf8_lossy(&body));
     jar.take(response.headers());
-    let found = asking::found(step, response.headers(), &text);
+    let found = asking::found(step, known, response.headers(), &text);
+    for slot in [Slot::Ticket, Slot::AccessToken] {
+        let secret = found.get(slot).unwrap_or_default();
+        worker.tracer.hide(secret, REDACTED);
+    }
     tell(TracedStep::Answered {
         status: Some(status),
         body: text.clone().into_owned(),
@@ -117,7 +122,12 @@ fn record(worker: &Worker, conn: Conn, source: Source, text: &str) {
 
 impl Socket {
     /// Goes through what goes before an op, and then asks.
-    pub(super) fn ask_after(self: &Rc<Self>, op: Op, steps: Vec<Exchange>, request: super::Request) {
+    pub(super) fn ask_after(
+        self: &Rc<Self>,
+        op: Op,
+        (listening, steps): (Option<Listening>, Vec<Exchange>),
+        request: Request,
+    ) {
         let socket = Rc::clone(self);
         let asking = async move {
             let asker = Asker {
@@ -125,6 +135,10 @@ impl Socket {
                 conn: socket.holder.conn,
                 token: socket.token.as_deref(),
             };
+            if let Some(listening) = listening {
+                // whoever may not listen may still ask
+                listening.await;
+            }
             let gone = go(&socket.worker, &steps, &request.values, asker).await;
             let now: At = socket.worker.clock.now();
             match gone {

@@ -70,8 +70,15 @@ fn served_after(over: Over<'_>, docket: &mut Docket) {
     };
     let upgraded = (opened.channel == ChannelKind::WebSocket).then_some((opened.at, opening));
     let connection = of.connection;
+    // behind the upgrade it may be said that one is not let in
+    let by_service = connection
+        .closed
+        .is_some_and(|(_, cause)| cause == CloseCause::ByService);
+    let served = connection.last_event.is_some()
+        || connection.last_reply.is_some()
+        || connection.last_accepted.is_some();
     let told = [
-        ("connection accepted", upgraded),
+        ("connection accepted", upgraded.filter(|_| served || !by_service)),
         ("event", connection.last_event.map(|served| (served.at, served))),
         ("reply", connection.last_reply.map(|served| (served.at, served))),
         ("attempt accepted", connection.last_accepted),

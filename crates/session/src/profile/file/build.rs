@@ -314,14 +314,6 @@ const CHECKS: [(Check, &str); 6] = [
     (Check::Boundary, "boundary"),
 ];
 
-/// Whether its handshake says who one is.
-fn greets_by_name(dialect: &Dialect) -> bool {
-    let greetings = dialect.handshake.iter().filter_map(|step| step.expect.as_ref());
-    greetings
-        .flat_map(|greeting| &greeting.holds)
-        .any(|(slot, _)| *slot == Slot::User)
-}
-
 /// Checks that cannot apply; refused where what they need is there.
 fn not_applicable(
     shape: &shape::File,
@@ -345,7 +337,7 @@ fn not_applicable(
                 Some("there is `create-thread`")
             }
             Check::Token
-                if can(Action::WhoAmI) || http.me.is_some() || dialects.iter().any(greets_by_name) =>
+                if can(Action::WhoAmI) || http.me.is_some() || dialects.iter().any(Dialect::names) =>
             {
                 Some("the service says who one is")
             }

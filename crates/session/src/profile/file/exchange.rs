@@ -58,7 +58,9 @@ pub(super) fn exchange_of(
         headers: headers_of(shape, anywhere, source)?,
         bearer: shape.bearer,
         success: success_of(shape, source),
-        holds: source.sought(&shape.answer, (gives, needed), shape.span(), found),
+        holds: source.sought(&shape.answer, (gives, needed), shape.span(), |source, text| {
+            found(source, text, anywhere)
+        }),
     };
     if let Some(slot) = place.needs.iter().find(|slot| !exchange.takes(**slot)) {
         let what = format!("lacks the placeholder `${{{}}}`", slot.name());
@@ -170,8 +172,11 @@ fn success_of(shape: &Placed<shape::Exchange>, source: &mut Source<'_>) -> Succe
     }
 }
 
-/// Where something stands in an answer.
-fn found(source: &mut Source<'_>, text: &Text) -> Option<Found> {
+/// Where something stands in an answer; or what it is, if it stands nowhere.
+fn found(source: &mut Source<'_>, text: &Text, place: Place<'_>) -> Option<Found> {
+    if text.contains("${") {
+        return source.template(text, place).map(Found::Is);
+    }
     Some(match text.split_once(':') {
         Some(("header", name)) => Found::Header(name.trim().to_owned()),
         Some(("cookie", name)) => Found::Cookie(name.trim().to_owned()),

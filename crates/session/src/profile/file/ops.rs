@@ -32,7 +32,7 @@ macro_rules! ops {
 ops! {
     /// Says who the service takes the caller for. The answer holds `user`, and perhaps `session`.
     who_am_i: WhoAmI,
-    /// Makes something of the user's own that has an id: a thread, a document, a channel. Takes `${title}`, which is the same for
+    /// Makes something of the user's own that has an id: a thread, a document, a channel. May take `${title}`, which is the same for
     /// all users; the answer holds `thread`, the id that the service gave it.
     create_thread: CreateThread,
     /// Lists the user's own threads.

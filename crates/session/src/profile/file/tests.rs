@@ -250,6 +250,7 @@ fn every_documented_framing_is_one() {
     let (_, framings) = DOCS.split_once("### Framing\n").unwrap();
     let blocks = framings.split("```toml\n").skip(1);
     let blocks: Vec<_> = blocks.filter_map(|block| block.split("```").next()).collect();
+    // each framing, and then protocols in short
     let known = [
         "json",
         "graphql-transport-ws",
@@ -257,6 +258,12 @@ fn every_documented_framing_is_one() {
         "socket-io",
         "stomp",
         "text",
+        "says",
+        "pusher",
+        "phx_join",
+        "/meta/handshake",
+        "actioncable",
+        "invocationId",
     ];
     assert_eq!(blocks.len(), known.len());
     for (block, known) in blocks.into_iter().zip(known) {

@@ -65,7 +65,7 @@ pub(in crate::profile::file) struct Exchange {
     #[serde(default)]
     pub(in crate::profile::file) success: BTreeMap<Text, Condition>,
     /// What stands where in the answer: `{ user = "/user_id" }` in its JSON, `{ access-token = "cookie:session" }` in a cookie that it sets,
-    /// `header:NAME` in a header, `text:REGEX` in its text (the first group).
+    /// `header:NAME` in a header, `text:REGEX` in its text (the first group). What stands nowhere may be said: `{ user = "${handle}" }`.
     #[serde(default)]
     pub(in crate::profile::file) answer: Holds,
 }
