@@ -51,6 +51,15 @@ pub struct Launch {
     pub(crate) stop: Vec<StopStep>,
     pub(crate) tier: u8,
     pub(crate) task: bool,
+    pub(crate) undo: Option<Undo>,
+}
+
+/// What ends a service that has forked away from what started it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Undo {
+    pub(crate) launch: Box<Launch>,
+    /// How long it may take.
+    pub(crate) within: Duration,
 }
 
 impl Launch {
@@ -73,6 +82,7 @@ impl Launch {
             }],
             tier: 1,
             task: false,
+            undo: None,
         }
     }
 
@@ -130,6 +140,19 @@ impl Launch {
     #[must_use]
     pub fn task(mut self) -> Self {
         self.task = true;
+        self
+    }
+
+    /// It starts a service that forks away, and ends: no end of it is a death, and what it leaves running stays. However it ended,
+    /// `undo` is run when its tier is stopped, and killed after `within`; what does not end by that is killed, where the system
+    /// says what that is.
+    #[must_use]
+    pub fn undone_by(mut self, undo: Launch, within: Duration) -> Self {
+        self.task = true;
+        self.undo = Some(Undo {
+            launch: Box::new(undo),
+            within,
+        });
         self
     }
 

@@ -21,6 +21,8 @@ pub struct Process {
     pid: i32,
     log: PathBuf,
     exit: watch::Receiver<Option<Exit>>,
+    /// Whether what it has started goes on without it.
+    forks: bool,
 }
 
 impl fmt::Debug for Process {
@@ -48,7 +50,13 @@ impl Process {
             pid,
             log,
             exit,
+            forks: false,
         }
+    }
+
+    /// The same, whose end is not that of what it has started.
+    pub(crate) fn forking(self) -> Self {
+        Self { forks: true, ..self }
     }
 
     /// The name it was launched under.
@@ -101,7 +109,8 @@ impl Process {
     /// Asks `look` again and again, at least once, until it answers `Ok`; its `Err` says what it saw instead.
     ///
     /// # Errors
-    /// [`Error::Died`] as soon as the process ends, [`Error::NotReady`] after `within`.
+    /// [`Error::Died`] as soon as the process ends, unless what it has started [forks away](crate::Launch::undone_by);
+    /// [`Error::NotReady`] after `within`.
     pub async fn until<T, F>(
         &self,
         awaited: &str,
@@ -124,7 +133,7 @@ impl Process {
                 return Err(self.not_ready(awaited, &last, within));
             }
             tokio::select! {
-                exit = self.exited() => return Err(self.died(exit, awaited)),
+                exit = self.exited(), if !self.forks => return Err(self.died(exit, awaited)),
                 () = tokio::time::sleep(POLL) => {}
             }
         }

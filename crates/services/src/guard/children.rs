@@ -5,11 +5,12 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitOptions, WaitStatus, kill_process, kill_process_group, wait};
 
-use crate::launch::INHERITED_ENV;
+use crate::launch::{INHERITED_ENV, Undo};
+use crate::log::tail;
 use crate::{Exit, Launch, Signal, StopStep};
 
 /// How many processes a guard owns at most.
@@ -24,6 +25,16 @@ struct Child {
     deadline: Option<Instant>,
     asked: bool,
     forced: bool,
+    /// What ends what it has started, if that goes on without it.
+    undo: Option<Undo>,
+    /// Whether it is there to end what another has started.
+    undoes: Option<Box<Launch>>,
+}
+
+/// A service that has forked away from what started it.
+struct Away {
+    tier: u8,
+    undo: Undo,
 }
 
 /// A child that was reaped.
@@ -37,6 +48,9 @@ pub(super) struct Reaped {
 #[derive(Default)]
 pub(super) struct Children {
     living: Vec<Child>,
+    away: Vec<Away>,
+    /// What went wrong with ending those that were away, a sentence each; `None` if nobody was.
+    undone: Option<Vec<String>>,
 }
 
 impl Children {
@@ -59,6 +73,8 @@ impl Children {
             deadline: None,
             asked: launch.task,
             forced: false,
+            undo: launch.undo,
+            undoes: None,
         });
         Ok(raw)
     }
@@ -81,16 +97,62 @@ impl Children {
         }
     }
 
-    /// Begins to stop the highest tier that lives; `false` if nobody lives.
+    /// Begins to stop the highest tier that lives or is away; `false` if nobody does.
     pub(super) fn stop_highest_tier(&mut self) -> bool {
-        let Some(tier) = self.living.iter().map(|child| child.tier).max() else {
+        let living = self.living.iter().map(|child| child.tier);
+        let Some(tier) = living.chain(self.away.iter().map(|away| away.tier)).max() else {
             return false;
         };
+        for away in self
+            .away
+            .extract_if(.., |away| away.tier == tier)
+            .collect::<Vec<_>>()
+        {
+            self.undo(away);
+        }
         self.living
             .iter_mut()
             .filter(|child| child.tier == tier)
             .for_each(Child::begin_stop);
         true
+    }
+
+    /// Begins to end what has forked away.
+    fn undo(&mut self, Away { tier, undo }: Away) {
+        let problems = self.undone.get_or_insert_default();
+        let started = start(&undo.launch).map(Pid::from_raw);
+        let Ok(Some(pid)) = started else {
+            let why = started.map_or_else(|error| error.to_string(), |_| "it has no process id".to_owned());
+            problems.push(format!("{} cannot be run: {why}", undo.launch.name));
+            return;
+        };
+        self.living.push(Child {
+            name: undo.launch.name.clone(),
+            pid,
+            tier,
+            steps: VecDeque::new(),
+            deadline: Some(Instant::now() + undo.within),
+            asked: true,
+            forced: false,
+            undo: None,
+            undoes: Some(undo.launch),
+        });
+    }
+
+    /// How long ending those who are away may take.
+    pub(super) fn undoing(&self) -> Duration {
+        let undos = self.away.iter().map(|away| &away.undo);
+        let living = self.living.iter().filter_map(|child| child.undo.as_ref());
+        undos
+            .chain(living)
+            .map(|undo| undo.within)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// What went wrong with ending those who were away, a sentence each; `None` if nobody was.
+    pub(super) fn undone(&mut self) -> Option<Vec<String>> {
+        self.undone.take()
     }
 
     pub(super) fn kill_all(&mut self) {
@@ -121,8 +183,18 @@ impl Children {
                 continue;
             };
             let child = self.living.remove(at);
-            // What it left behind in its group goes with it; no such group is the good case.
-            let _ = kill_process_group(pid, rustix::process::Signal::KILL);
+            // What it left behind in its group goes with it, but for what it was to start; no such group is the good case.
+            if child.undo.is_none() || child.is_stopped() {
+                let _ = kill_process_group(pid, rustix::process::Signal::KILL);
+            }
+            if let Some(launch) = &child.undoes {
+                let problem = failed(&child, launch, exit);
+                self.undone.get_or_insert_default().extend(problem);
+            }
+            if let Some(undo) = child.undo {
+                let tier = child.tier;
+                self.away.push(Away { tier, undo });
+            }
             reaped.push(Reaped {
                 name: child.name,
                 exit,
@@ -134,7 +206,25 @@ impl Children {
     }
 }
 
+/// What went wrong with ending what has forked away, if anything did.
+fn failed(child: &Child, launch: &Launch, exit: Exit) -> Option<String> {
+    let name = &child.name;
+    let how = match (child.forced, exit.success()) {
+        (true, _) => "did not come to an end in time and was killed".to_owned(),
+        (false, false) => format!("failed, {exit}"),
+        (false, true) => return None,
+    };
+    let said = tail(&launch.log);
+    let last = said.lines.last().map(|line| format!(": {line}"));
+    Some(format!("{name} {how}{}", last.unwrap_or_default()))
+}
+
 impl Child {
+    /// Whether it was told to end.
+    fn is_stopped(&self) -> bool {
+        self.deadline.is_some() || self.forced
+    }
+
     fn begin_stop(&mut self) {
         if self.deadline.is_none() {
             self.asked = true;
@@ -176,8 +266,15 @@ impl Child {
     }
 }
 
-/// Starts a process in a group of its own, out of reach of the terminal's signals.
+/// Starts a process.
 fn start(launch: &Launch) -> io::Result<i32> {
+    // Not waited for through the handle: `Children::reap` collects every child of the guard.
+    let child = command(launch)?.spawn()?;
+    i32::try_from(child.id()).map_err(io::Error::other)
+}
+
+/// A process in a group of its own, out of reach of the terminal's signals.
+pub(super) fn command(launch: &Launch) -> io::Result<Command> {
     let log = OpenOptions::new().create(true).append(true).open(&launch.log)?;
     let mut command = Command::new(&launch.program);
     command
@@ -200,9 +297,7 @@ fn start(launch: &Launch) -> io::Result<i32> {
         // The standard library drops root's supplementary groups when it changes the user.
         command.uid(account.uid).gid(account.gid);
     }
-    // Not waited for through the handle: `Children::reap` collects every child of the guard.
-    let child = command.spawn()?;
-    i32::try_from(child.id()).map_err(io::Error::other)
+    Ok(command)
 }
 
 fn exit_of(status: WaitStatus) -> Option<Exit> {
@@ -212,11 +307,16 @@ fn exit_of(status: WaitStatus) -> Option<Exit> {
 
 /// Kills the processes that the guard adopted when their parents died; `false` once it has no children left.
 pub(super) fn kill_adopted() -> bool {
-    let me = rustix::process::getpid();
-    let adopted = parents().into_iter().filter(|(_, parent)| *parent == me);
-    adopted
-        .map(|(pid, _)| kill_process(pid, rustix::process::Signal::KILL))
+    adopted()
+        .map(|pid| kill_process(pid, rustix::process::Signal::KILL))
         .fold(false, |_some, _sent| true)
+}
+
+/// The guard's children, those included that it adopted.
+pub(super) fn adopted() -> impl Iterator<Item = Pid> {
+    let me = rustix::process::getpid();
+    let all = parents().into_iter();
+    all.filter(move |(_, parent)| *parent == me).map(|(pid, _)| pid)
 }
 
 /// All processes that stem from this one, the nearest first.

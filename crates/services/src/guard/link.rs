@@ -11,7 +11,9 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Farewell;
+use super::children::command;
 use super::protocol::{Order, Report};
+use crate::launch::Undo;
 use crate::log::tail;
 use crate::{Death, Error, Exit, Launch, Leftover, Process};
 
@@ -35,6 +37,8 @@ struct Known {
     starting: HashMap<String, oneshot::Sender<Started>>,
     living: HashMap<String, Living>,
     kept: BTreeMap<u32, Leftover>,
+    /// For those that fork away.
+    undos: Vec<Undo>,
     clearing: HashMap<u32, oneshot::Sender<Option<String>>>,
     next_id: u32,
     farewell: Farewell,
@@ -131,17 +135,20 @@ impl Link {
             program: program.clone(),
             reason,
         };
+        let forks = launch.undo.is_some();
         let (tell, told) = oneshot::channel();
         if !lock(&self.known).expect_start(&name, tell) {
             return Err(refused("a process of that name runs already".into()));
         }
+        lock(&self.known).undos.extend(launch.undo.clone());
         if let Err(error) = self.order(Order::Spawn { launch }).await {
             lock(&self.known).starting.remove(&name);
             return Err(error);
         }
         let started = told.await.map_err(|_| self.lost())?;
         let (pid, exit) = started.map_err(refused)?;
-        Ok(Process::new(Arc::clone(self), name, pid, log, exit))
+        let process = Process::new(Arc::clone(self), name, pid, log, exit);
+        Ok(if forks { process.forking() } else { process })
     }
 
     pub(super) async fn keep(&self, leftover: Leftover) -> Result<u32, Error> {
@@ -220,10 +227,11 @@ impl Link {
     /// The guard is gone without having stopped anything: kills and removes in its place.
     async fn take_over(&self) {
         self.close();
-        let (living, kept) = {
+        let (living, kept, undos) = {
             let mut known = lock(&self.known);
             known.give_up_waiting();
-            (std::mem::take(&mut known.living), std::mem::take(&mut known.kept))
+            let (living, kept) = (std::mem::take(&mut known.living), std::mem::take(&mut known.kept));
+            (living, kept, std::mem::take(&mut known.undos))
         };
         for (name, process) in living {
             let _ = kill_process_group(process.pid, rustix::process::Signal::KILL);
@@ -234,6 +242,13 @@ impl Link {
                 })
             });
             process.exit.send_replace(Some(Exit::Unseen));
+        }
+        for undo in undos {
+            // whoever stops the guard is told that the guard is lost, which is worse than what may fail here
+            let Ok(mut command) = command(&undo.launch).map(tokio::process::Command::from) else {
+                continue;
+            };
+            let _ = tokio::time::timeout(undo.within, command.kill_on_drop(true).status()).await;
         }
         for leftover in kept.into_values().rev() {
             // If it stays: whoever stops the guard is told that the guard is lost, which is worse.

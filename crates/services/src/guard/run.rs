@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal as Incoming, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::children::{Children, kill_adopted};
+use super::children::{Children, adopted, kill_adopted};
 use super::protocol::{Order, Report};
-use crate::Leftover;
+use crate::{Leftover, STOP_GRACE};
 
 /// How many orders may wait to be carried out.
 const ORDERS_MAX: usize = 64;
-/// How long stopping every service may take in all before each that still lives is killed.
+/// How long stopping every service may take in all before each that still lives is killed; on top of what ending those that forked
+/// away may take.
 const STOP_ALL: Duration = Duration::from_secs(15);
 /// How long killed processes and adopted orphans may take to vanish.
 const SWEEP: Duration = Duration::from_secs(3);
@@ -149,7 +150,7 @@ impl Running {
 
     /// Stops everything tier by tier, then removes everything, latest first; what could not be removed.
     async fn end(&mut self) -> Vec<String> {
-        let limit = Instant::now() + STOP_ALL;
+        let limit = Instant::now() + STOP_ALL + self.children.undoing();
         while Instant::now() < limit && self.children.stop_highest_tier() {
             let next = self
                 .children
@@ -158,7 +159,11 @@ impl Running {
             self.pass_time(next).await;
         }
         self.children.kill_all();
-        let mut problems = Vec::from_iter(self.sweep().await);
+        let mut problems = match self.children.undone() {
+            Some(problems) => problems.into_iter().chain(self.outlast().await).collect(),
+            None => Vec::new(),
+        };
+        problems.extend(self.sweep().await);
         while let Some((_, leftover)) = self.leftovers.pop() {
             problems.extend(remove(&leftover).await);
         }
@@ -170,6 +175,21 @@ impl Running {
         tokio::select! {
             _ = self.child_ended.recv() => self.reap(),
             () = until(Some(until_then)) => self.children.escalate(Instant::now()),
+        }
+    }
+
+    /// Waits for what had forked away to end, once it was told to.
+    async fn outlast(&mut self) -> Option<String> {
+        let limit = Instant::now() + STOP_GRACE;
+        loop {
+            self.reap();
+            adopted().next()?;
+            if Instant::now() >= limit {
+                return Some(format!(
+                    "what had forked away was still there {STOP_GRACE:?} after its stop command, and is killed"
+                ));
+            }
+            self.pass_time(Instant::now() + SWEEP_POLL).await;
         }
     }
 
