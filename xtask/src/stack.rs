@@ -13,7 +13,7 @@ use dbpool::Stress;
 use futures_util::future::{OptionFuture, join_all};
 use services::{Death, Guard, GuardSpec, Postgres, PostgresConfig, PostgresSource, Process, RoleOptions};
 use session::profile::{Profile, TargetFile};
-use session::{Stranger, Target};
+use session::{Stranger, Target, Tls};
 use tokio::sync::watch;
 
 use databases::Databases;
@@ -91,12 +91,16 @@ pub(crate) struct Stack {
 
 /// The services that users talk to.
 pub(crate) struct Chat {
-    /// Base URL of what is asked over HTTP, `http://host:port`.
+    /// Base URL of what is asked over HTTP, `http://host:port` or `https://host:port`.
     pub(crate) auth: String,
-    /// `host:port` each, in the order of their replica numbers.
+    /// `ws://host:port` or `wss://host:port` each, in the order of their replica numbers.
     pub(crate) gateways: Vec<String>,
+    /// What connections to them over TLS are made with.
+    pub(crate) tls: Tls,
     pub(crate) operators: Vec<Operator>,
     processes: Vec<Process>,
+    /// Whether there are services that have forked away from what started them.
+    forks: bool,
     /// Authentication services whose tokens are not for these gateways.
     pub(crate) strangers: Vec<Stranger>,
     /// How the audit reads the database; `None` if there is none to read.
@@ -109,6 +113,7 @@ impl Chat {
         Target {
             auth: self.auth.clone(),
             gateways: self.gateways.clone(),
+            tls: self.tls.clone(),
             profile,
             strangers: self.strangers.clone(),
         }
@@ -228,9 +233,11 @@ impl Stack {
     /// Stops everything, at once; what went wrong with that, a sentence each.
     pub(crate) async fn stop(self, guard: Guard) -> Vec<String> {
         let mut problems = Vec::new();
+        // what has forked away is the guard's to end, and the database, which it may need for that, after it
+        let forks = self.chat.as_ref().is_some_and(|chat| chat.forks);
         // a service that cannot be stopped is the guard's to kill and to tell
         let services = OptionFuture::from(self.chat.map(Chat::stop));
-        let postgres = OptionFuture::from(self.postgres.map(Postgres::stop));
+        let postgres = OptionFuture::from(self.postgres.filter(|_| !forks).map(Postgres::stop));
         let (_, postgres) = tokio::join!(services, postgres);
         if let Some(Err(error)) = postgres {
             problems.push(format!("stopping postgresql: {error}"));

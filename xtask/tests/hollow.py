@@ -1,5 +1,5 @@
 """The notes service with something gone: MANNER says what."""
-import asyncio, os, sys
+import asyncio, json, os, sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ["NOTES"])
@@ -36,5 +36,45 @@ if manner == "each user's ids count from 1":
             return [{**note, "id": str(mine.index(note["id"]) + 1)} for note in said]
         return {**said, "id": str(len(mine))} if ask["op"] == "new" else {**said, "note": "1"} if "note" in ask else said
     notes.answer = numbered
+
+if manner == "errors repeat what was asked":
+    def repeat(user, ask):
+        try:
+            return answer(user, ask)
+        except KeyError:
+            raise KeyError(f"you asked for {json.dumps(ask)}")
+    notes.answer = repeat
+
+DRESSES = {
+    "as references": lambda line: "".join(f"&#{ord(letter)};" for letter in line),
+    "as hexadecimal references": lambda line: "<p>" + "".join(f"&#x{ord(letter):x};" for letter in line) + "</p>",
+    "as integers": lambda line: list(line.encode()),
+    "in two pieces": lambda line: line,
+    "in many pieces": lambda line: line,
+}
+
+if manner.removeprefix("a line leaks ") in DRESSES:  # of bob's, once, to ann, when she reads a note of hers
+    dressed = DRESSES[manner.removeprefix("a line leaks ")]
+    told, send = [], notes.send
+    def tell(user, ask):
+        said = answer(user, ask)
+        names = {id: name for name, (id, _) in notes.users.items()}
+        theirs = [line for owner, _, lines in notes.notes.values() if names[owner] == "bob" for line in lines]
+        if ask["op"] == "read" and names[user] == "ann" and theirs and not told:
+            told.append(max(theirs, key=len))
+            said = {**said, "hint": dressed(told[0])}
+        return said
+    def in_pieces(writer, data, opcode=1):
+        reply = json.loads(data) if opcode == 1 else {}
+        hint = (reply.get("data") or {}).pop("hint", None) if isinstance(reply.get("data"), dict) else None
+        if hint:
+            size = len(hint) // 2 if manner.endswith("two pieces") else 5
+            for at in range(0, len(hint), size):
+                send(writer, json.dumps({"rid": reply["rid"], "piece": hint[at:at + size]}).encode())
+            data = json.dumps(reply).encode()
+        send(writer, data, opcode)
+    notes.answer = tell
+    if manner.endswith("pieces"):
+        notes.send = in_pieces
 
 asyncio.run(notes.main())

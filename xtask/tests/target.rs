@@ -5,71 +5,14 @@
     reason = "a test stops where something unexpected happens"
 )]
 
+mod driven;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use driven::{hollow, notes, run, states};
 use serde_json::Value;
-
-/// The tiny service's own profile, with the folder of its program spelt out.
-fn notes() -> String {
-    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets");
-    let profile = fs::read_to_string(targets.join("notes.toml")).unwrap();
-    let folder = format!("folder = {:?}", targets.join("notes"));
-    assert!(profile.contains("folder = \"notes\""));
-    profile.replace("folder = \"notes\"", &folder)
-}
-
-struct Run {
-    code: i32,
-    said: String,
-    report: Value,
-}
-
-/// Six users, one short round.
-fn run(profile: &str, files: &[(&str, &str)], leaky: bool) -> Run {
-    let folder = tempfile::tempdir().unwrap();
-    let target: PathBuf = folder.path().join("target.toml");
-    fs::write(&target, profile).unwrap();
-    for (name, text) in files {
-        fs::write(folder.path().join(name), text).unwrap();
-    }
-    let (out, wanted) = (
-        folder.path().join("run"),
-        "--only isolation --users 6 --rounds 1 --duration 100ms --quiet",
-    );
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .arg("e2e")
-        .args(wanted.split(' '))
-        .arg("--target")
-        .arg(&target)
-        .arg("--out")
-        .arg(&out)
-        .env("LEAKY", if leaky { "1" } else { "0" })
-        .env("PORTAL_ADMIN", "root")
-        .env("COLUMNS", "100")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let report = fs::read_to_string(out.join("report.json")).unwrap_or_else(|_| "null".to_owned());
-    // in the report no line is broken
-    let said = [&report.clone().into_bytes()[..], &output.stdout, &output.stderr].concat();
-    Run {
-        code: output.status.code().unwrap(),
-        said: String::from_utf8_lossy(&said).into_owned(),
-        report: serde_json::from_str(&report).unwrap(),
-    }
-}
-
-/// The states of the six checks, by their letters.
-fn states(run: &Run) -> Vec<(String, String)> {
-    let checks = run.report["isolation"]["checks"].as_array().expect(&run.said);
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    checks
-        .iter()
-        .map(|check| (text(&check["letter"]), text(&check["state"])))
-        .collect()
-}
 
 #[test]
 fn a_service_of_ones_own_is_proven_apart() {
@@ -249,21 +192,6 @@ fn a_log_in_that_is_the_same_user_for_all_is_caught() {
         )
         .replace("[http]", "[users]\nlist = \"users.csv\"\n\n[http]");
     never_valid(&profile, &[("users.csv", all)], 10, "one user id for two users");
-}
-
-/// The tiny service's profile, with something gone of the service.
-fn hollow(manner: &str) -> String {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let notes_py = format!("{:?}", here.join("tests/hollow.py"));
-    let environment = format!(
-        "env = {{ NOTES = {:?}, MANNER = {manner:?} }}",
-        here.join("targets/notes")
-    );
-    let profile = notes()
-        .replace("\"notes.py\"", &notes_py)
-        .replace(r#"env = { LEAKY = "${env:LEAKY=0}" }"#, &environment);
-    assert!(profile.contains("hollow.py") && profile.contains("MANNER"));
-    profile
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub enum Fact<'a> {
         replica: Replica,
         /// What runs over it.
         channel: ChannelKind,
-        /// Nanoseconds from the TCP connect to its acceptance.
+        /// Nanoseconds from the TCP connect to its acceptance, or to the end of the TLS handshake where there is one.
         tcp_ns: u64,
         /// Nanoseconds from then to the upgrade's answer.
         upgrade_ns: u64,

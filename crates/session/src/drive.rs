@@ -104,9 +104,6 @@ pub enum DriveError {
         /// Why.
         source: io::Error,
     },
-    /// The HTTP client could not be made.
-    #[error("cannot make the HTTP client")]
-    Http(#[from] reqwest::Error),
     /// A worker broke: a bug of the harness.
     #[error("worker {worker} panicked, which is a bug of the harness: a part of the evidence may be lost")]
     Panicked {
@@ -274,7 +271,7 @@ impl Hand {
     fn work(self, recorder: Recorder) -> Result<Part, DriveError> {
         let runtime = runtime(self.number)?;
         let worker = Rc::new(Worker::new(self.number, self.run, recorder, self.alarm.clone()));
-        let desk = Rc::new(Desk::new(&worker)?);
+        let desk = Rc::new(Desk::new(&worker));
         let prompter = Rc::new(Prompter::new());
         let mut lives = Vec::new();
         for player in players(&worker, &desk, self.index)? {

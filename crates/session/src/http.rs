@@ -5,17 +5,20 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use history::{
     At, ChannelKind, CloseCause, Conn, Fact, Inbound, Interval, Invoked, Op, Outcome, Part, Replica, Role,
     Session, Source, Step, User,
 };
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Client, Response, StatusCode, redirect};
+use http_body_util::Full;
+use hyper::header::RETRY_AFTER;
+use hyper::{Request, StatusCode};
 use tokio::sync::Semaphore;
 
-use crate::asking::{self, Jar, in_words, reason_of};
+use crate::asking::{self, Jar, in_words};
+use crate::client::{Answer, Client};
 use crate::codec::{Slot, Values};
-use crate::limits::{BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE, HTTP_IDLE};
+use crate::limits::{BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE};
 use crate::profile::Exchange;
 use crate::socket::header_lines;
 use crate::trace::TracedStep;
@@ -93,22 +96,14 @@ impl HttpAnswer {
 }
 
 impl Http {
-    pub(crate) fn new(worker: &Rc<Worker>) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .timeout(worker.limits.op)
-            .tcp_nodelay(true)
-            .pool_max_idle_per_host(HTTP_AT_ONCE)
-            .pool_idle_timeout(HTTP_IDLE)
-            .build()?;
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
         // ops that go over HTTP use the same connections
-        let client = worker.http.get_or_init(|| client).clone();
-        Ok(Self {
+        let made = || Client::new(worker.target.tls.clone(), worker.limits.op);
+        Self {
             worker: Rc::clone(worker),
-            client,
+            client: worker.http.get_or_init(made).clone(),
             turns: Semaphore::new(HTTP_AT_ONCE),
-        })
+        }
     }
 
     /// A line for a new login of `user`.
@@ -182,9 +177,9 @@ impl Http {
         tracer.tell(from, line.user, line.conn, || {
             TracedStep::Asked(in_words(call.exchange, &call.values, call.bearer))
         });
-        let answer = match request.send().await {
-            Ok(response) => self.read(line, op, call, (response, jar)).await,
-            Err(error) => Err(reason_of(&error)),
+        let answer = match self.client.send(request).await {
+            Ok(answer) => self.read(line, op, call, (answer, jar)).await,
+            Err(unanswered) => Err(unanswered.why),
         };
         let to = self.worker.clock.now();
         let during = Interval { from, to };
@@ -238,18 +233,12 @@ impl Http {
         }
     }
 
-    fn request(&self, line: &Line, call: &Call<'_>, jar: &Jar) -> Result<reqwest::RequestBuilder, String> {
+    fn request(&self, line: &Line, call: &Call<'_>, jar: &Jar) -> Result<Request<Full<Bytes>>, String> {
         let target = &self.worker.target;
         let base = line
             .stranger
             .map_or(&target.auth, |stranger| &target.strangers[stranger].auth);
-        asking::request(
-            &self.client,
-            base,
-            call.exchange,
-            &call.values,
-            (call.bearer, jar),
-        )
+        asking::request(base, call.exchange, &call.values, (call.bearer, jar))
     }
 
     fn invoke(&self, line: &Line, call: &Call<'_>) -> (Op, At) {
@@ -284,14 +273,14 @@ impl Http {
         line: &Line,
         op: Op,
         call: &Call<'_>,
-        (mut response, jar): (Response, &mut Jar),
+        (mut answer, jar): (Answer, &mut Jar),
     ) -> Result<Received, String> {
-        let (status, retry_after) = (response.status(), retry_after(&response));
-        jar.take(response.headers());
-        let body = asking::body(&mut response).await;
+        let (status, retry_after) = (answer.status(), retry_after(&answer));
+        jar.take(answer.headers());
+        let body = answer.body().await;
         let at = self.worker.clock.now();
         let text = String::from_utf8_lossy(body.as_ref().unwrap_or_else(|cut| &cut.body));
-        let values = asking::found(call.exchange, &call.values, response.headers(), &text);
+        let values = asking::found(call.exchange, &call.values, answer.headers(), &text);
         let success = call.exchange.success.of(status.as_u16(), &text);
         let own = [Slot::AccessToken, Slot::RefreshToken, Slot::Ticket];
         let own = own.map(|slot| values.get(slot).unwrap_or_default());
@@ -306,7 +295,7 @@ impl Http {
                 sought: sought.collect(),
             }
         });
-        let headers = format!("{status}\r\n{}", header_lines(response.headers()));
+        let headers = format!("{status}\r\n{}", header_lines(answer.headers()));
         self.record(
             line,
             at,
@@ -362,12 +351,12 @@ impl Http {
 }
 
 /// How long to wait before asking again, if the answer is that the service is too busy (RFC 9110, section 10.2.3, in seconds).
-fn retry_after(response: &Response) -> Option<Duration> {
+fn retry_after(answer: &Answer) -> Option<Duration> {
     let busy = matches!(
-        response.status(),
+        answer.status(),
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
     );
-    let header = response.headers().get(RETRY_AFTER).filter(|_| busy)?;
+    let header = answer.headers().get(RETRY_AFTER).filter(|_| busy)?;
     header.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 

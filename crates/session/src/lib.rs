@@ -31,6 +31,8 @@
 mod alarm;
 mod asking;
 mod board;
+mod carrier;
+mod client;
 mod clock;
 pub mod codec;
 mod conductor;
@@ -49,10 +51,12 @@ pub mod profile;
 mod recorder;
 mod socket;
 mod subject;
+mod tls;
 mod trace;
 mod user;
 mod worker;
 
+pub use client::{Client, Unanswered};
 pub use clock::Clock;
 pub use conductor::Progress;
 pub use drive::{Drive, DriveError, Driven, LEADER, drive, rehearse};
@@ -62,5 +66,6 @@ pub use limits::{
 };
 pub use recorder::{HISTORY_LIMIT_BYTES, RecordError, Recorded, Recorder};
 pub use socket::{Happening, State};
+pub use tls::{Tls, TlsError, Trust};
 pub use trace::{Trace, Traced, TracedStep};
 pub use worker::{Stranger, Target};

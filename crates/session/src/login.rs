@@ -62,11 +62,11 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(worker: &Rc<Worker>) -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            http: Http::new(worker)?,
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+        Self {
+            http: Http::new(worker),
             worker: Rc::clone(worker),
-        })
+        }
     }
 
     /// Credentials that nobody else has: e-mail and password are canaries.

@@ -27,7 +27,7 @@ pub use capability::Capability;
 pub use company::Company;
 pub use file::{Mistake, ProfileError, TargetFile, schema};
 pub use http::{Body, Exchange, Found, HttpPaths, Pattern, Success, Verb};
-pub use service::{Reach, Ready, Service, fill, variable_of};
+pub use service::{Reach, Ready, Service, Stop, fill, variable_of};
 
 /// A target.
 #[derive(Clone, Debug)]

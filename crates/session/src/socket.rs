@@ -39,6 +39,8 @@ use crate::worker::Worker;
 pub(crate) use answer::Answer;
 pub(crate) use attempt::Attempt;
 use attempt::Listening;
+#[cfg(test)]
+pub(crate) use connect::Upgraded;
 pub(crate) use connect::{Knock, Refusal, header_lines};
 pub(crate) use greeting::Welcome;
 use ledger::Ledger;

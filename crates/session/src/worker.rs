@@ -9,12 +9,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::alarm::Alarm;
 use crate::board::Board;
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::limits::{CONNECTS_AT_ONCE, LOGINS_AT_ONCE, Limits, USERS_AT_ONCE};
 use crate::plan::{Phase, Plan};
 use crate::profile::Profile;
 use crate::recorder::Recorder;
 use crate::socket::Backlog;
+use crate::tls::Tls;
 use crate::trace::{Trace, Tracer};
 
 /// Bits of a connection's or session's number that a worker counts in; the worker's own number is above them.
@@ -36,7 +38,7 @@ pub(crate) struct Worker {
     pub(crate) backlog: Rc<Backlog>,
     recorder: RefCell<Recorder>,
     /// The client of all that its users ask over HTTP.
-    pub(crate) http: OnceCell<reqwest::Client>,
+    pub(crate) http: OnceCell<Client>,
     /// Whoever logs in or registers has a turn.
     pub(crate) logins: Semaphore,
     /// Whoever connects has a turn.
@@ -51,10 +53,12 @@ pub(crate) struct Worker {
 /// Where the services are and how to talk to them.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Base URL of the authentication service, `http://host:port`.
+    /// Base URL of the authentication service, `http://host:port` or `https://host:port`.
     pub auth: String,
-    /// Addresses of the gateways, `host:port`, in the order of [`history::Replica`].
+    /// Where the gateways are, `ws://host:port` or `wss://host:port`, in the order of [`history::Replica`].
     pub gateways: Vec<String>,
+    /// What connections to them over TLS are made with.
+    pub tls: Tls,
     /// What they are.
     pub profile: Profile,
     /// Authentication services whose tokens the target must refuse; none if there are none.

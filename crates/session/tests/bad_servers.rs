@@ -11,7 +11,7 @@ use isolation::State;
 use servers::{Manner, Servers};
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
-use session::{Drive, DriveError, Progress, Target, drive};
+use session::{Drive, DriveError, Progress, Target, Tls, drive};
 use tokio::sync::watch;
 
 #[test]
@@ -83,7 +83,8 @@ fn a_panic_ends_the_run_and_what_was_seen_is_kept() {
         plan,
         target: Target {
             auth: servers.auth.clone(),
-            gateways: vec![servers.gateway.clone()],
+            gateways: vec![format!("ws://{}", servers.gateway)],
+            tls: Tls::default(),
             profile,
             strangers: Vec::new(),
         },
@@ -137,7 +138,8 @@ fn what_a_dying_connection_had_begun_to_say_is_judged() {
         plan: Plan::new(scale).expect("a plan"),
         target: Target {
             auth: servers.auth.clone(),
-            gateways: vec![servers.gateway.clone()],
+            gateways: vec![format!("ws://{}", servers.gateway)],
+            tls: Tls::default(),
             profile,
             strangers: Vec::new(),
         },

@@ -10,7 +10,7 @@ use isolation::Judgement;
 use issuer::{Issuer, Mistake};
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
-use session::{Drive, Limits, Progress, Target, drive};
+use session::{Drive, Limits, Progress, Target, Tls, drive};
 use tokio::sync::watch;
 
 const RUN: u32 = 78;
@@ -32,7 +32,8 @@ fn against(mistake: Option<Mistake>) -> Judgement {
         plan: Plan::new(scale).expect("a plan"),
         target: Target {
             auth: issuer.auth.clone(),
-            gateways: vec![issuer.gateway.clone()],
+            gateways: vec![format!("ws://{}", issuer.gateway)],
+            tls: Tls::default(),
             profile,
             strangers: issuer.strangers.clone(),
         },

@@ -7,9 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use services::{Guard, Launch, Postgres, Process, RoleOptions};
 use session::profile::{Ready, Service, TargetFile, fill, variable_of};
+use session::{Client, Tls};
 
 use super::{Chat, Order};
 
+/// How long a service may take to shake hands over TLS, once it is ready.
+const GREETED_WITHIN: Duration = Duration::from_secs(5);
 /// How long one look at a service that is coming up may take.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
@@ -30,7 +33,9 @@ pub(super) async fn start(
         let database = postgres.create_database("target", &owner).await?;
         places.postgres = Some(postgres.url(&owner, &database));
     }
-    let starter = Starter { guard, order };
+    let tls = Tls::new(&reach.trust)?;
+    let http = Client::new(tls.clone(), LOOK_WITHIN);
+    let starter = Starter { guard, order, http };
     let mut processes = Vec::new();
     for service in &target.services {
         let process = starter.start(service, &mut places).await;
@@ -40,17 +45,32 @@ pub(super) async fn start(
     let gateways = reach
         .web_sockets
         .iter()
-        .map(|url| Ok(filled(url)?.trim_start_matches("ws://").to_owned()))
-        .collect::<Result<_>>()?;
+        .map(|url| filled(url))
+        .collect::<Result<Vec<_>>>()?;
     let auth = reach.http.as_deref().map(&mut filled).transpose()?;
+    for url in gateways.iter().chain(&auth).filter(|url| is_secure(url)) {
+        // a wrong certificate is the set-up's fault, and nobody's verdict
+        let greeted = tokio::time::timeout(GREETED_WITHIN, tls.greet(url)).await;
+        let greeted = greeted.with_context(|| {
+            format!("no TLS handshake within {GREETED_WITHIN:?}; without TLS it is `ws://` and `http://`")
+        });
+        let greeted = greeted.and_then(|greeted| Ok(greeted?));
+        greeted.with_context(|| format!("cannot reach {url}"))?;
+    }
     Ok(Chat {
         auth: auth.unwrap_or_default(),
         gateways,
+        tls,
         operators: Vec::new(),
         processes,
+        forks: target.services.iter().any(|service| service.stop.is_some()),
         strangers: Vec::new(),
         audit_url: target.profile.audit.as_ref().and(places.postgres),
     })
+}
+
+fn is_secure(url: &str) -> bool {
+    url.starts_with("wss://") || url.starts_with("https://")
 }
 
 /// What fills the placeholders of a target.
@@ -89,29 +109,27 @@ impl Places {
 struct Starter<'a> {
     guard: &'a Guard,
     order: Order<'a>,
+    http: Client,
 }
 
 impl Starter<'_> {
-    /// Starts it and waits until it is ready; `None` if it has ended by then, as it should.
+    /// Starts it and waits until it is ready; `None` if what was started has ended by then, as it should.
     async fn start(&self, service: &Service, places: &mut Places) -> Result<Option<Process>> {
-        let Some((program, arguments)) = service.command.split_first() else {
-            bail!("has no command");
-        };
-        let log = self.order.run_dir.logs().join(format!("{}.log", service.name));
-        let mut launch = Launch::new(&service.name, places.filled(program)?, log);
-        let folder = std::path::absolute(&service.folder)
-            .with_context(|| format!("cannot find the folder {}", service.folder.display()))?;
-        launch = launch.cwd(folder);
-        for argument in arguments {
-            launch = launch.arg(places.filled(argument)?);
-        }
-        for (name, value) in &service.env {
-            launch = launch.env(name, places.filled(value)?);
-        }
+        let mut launch = self.launch(&service.name, &service.command, service, places)?;
         if service.ready == Ready::Ended {
             launch = launch.task();
         }
+        if let Some(stop) = &service.stop {
+            let name = format!("the stop command of {}", service.name);
+            let undo = self.launch(&name, &stop.command, service, places)?;
+            launch = launch.undone_by(undo, stop.within);
+        }
         let process = self.guard.spawn(launch).await?;
+        if service.stop.is_some() {
+            process
+                .finished("it had started the service", service.ready_within)
+                .await?;
+        }
         match &service.ready {
             Ready::Ended => {
                 process
@@ -122,20 +140,17 @@ impl Starter<'_> {
             Ready::Http(url) => {
                 let url = places.filled(url)?;
                 let awaited = format!("GET {url} was answered with success");
-                let http = reqwest::Client::builder()
-                    .no_proxy()
-                    .timeout(LOOK_WITHIN)
-                    .build()
-                    .context("cannot make an HTTP client")?;
                 let look = || async {
-                    let answer = http.get(&url).send().await.map_err(|error| error.to_string())?;
-                    let status = answer.status();
-                    status
-                        .is_success()
-                        .then_some(())
-                        .ok_or_else(|| format!("answered {status}"))
+                    match self.http.status(&url).await {
+                        Ok(status) if status.is_success() => Ok(Ok(())),
+                        Ok(status) => Err(format!("answered {status}")),
+                        // it will not have another certificate in a moment
+                        Err(unanswered) if unanswered.for_good => Ok(Err(unanswered)),
+                        Err(unanswered) => Err(unanswered.why),
+                    }
                 };
-                process.until(&awaited, service.ready_within, look).await?;
+                let answered = process.until(&awaited, service.ready_within, look).await?;
+                answered.with_context(|| format!("GET {url} cannot be asked"))?;
             }
             Ready::Tcp(address) => {
                 let address = places.filled(address)?;
@@ -147,6 +162,31 @@ impl Starter<'_> {
                 process.until(&awaited, service.ready_within, look).await?;
             }
         }
-        Ok(Some(process))
+        // what started a service that forked away is over
+        Ok(Some(process).filter(|_| service.stop.is_none()))
+    }
+
+    /// One of a service's commands, in its folder, with its environment and its log.
+    fn launch(
+        &self,
+        name: &str,
+        command: &[String],
+        service: &Service,
+        places: &mut Places,
+    ) -> Result<Launch> {
+        let Some((program, arguments)) = command.split_first() else {
+            bail!("has no command");
+        };
+        let log = self.order.run_dir.logs().join(format!("{}.log", service.name));
+        let folder = std::path::absolute(&service.folder)
+            .with_context(|| format!("cannot find the folder {}", service.folder.display()))?;
+        let mut launch = Launch::new(name, places.filled(program)?, log).cwd(folder);
+        for argument in arguments {
+            launch = launch.arg(places.filled(argument)?);
+        }
+        for (name, value) in &service.env {
+            launch = launch.env(name, places.filled(value)?);
+        }
+        Ok(launch)
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use history::Replica;
 use services::{Guard, Launch, Ports, Process};
-use session::Stranger;
+use session::{Stranger, Tls};
 
 use super::databases::Databases;
 use super::{Chat, Order, UP_WITHIN};
@@ -88,16 +88,20 @@ impl Starter<'_> {
             first.operator(Some(Replica(0))),
             second.operator(Some(Replica(1))),
         ];
-        let gateways = [first.bind, second.bind].map(|bind| bind.to_string()).into();
+        let gateways = [first.bind, second.bind]
+            .map(|bind| format!("ws://{bind}"))
+            .into();
         Ok(Chat {
             auth: format!("http://{}", auth.bind),
             gateways,
+            tls: Tls::default(),
             operators,
             processes: [auth, agent, first, second]
                 .into_iter()
                 .chain(theirs)
                 .map(|started| started.process)
                 .collect(),
+            forks: false,
             strangers,
             audit_url: Some(databases.audit_url),
         })

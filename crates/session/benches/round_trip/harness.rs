@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use history::Check;
 use serde::{Deserialize, Serialize};
 use session::plan::{Mix, PhaseKind, Plan, Scale};
-use session::{Drive, Limits, Progress, Target, drive};
+use session::{Drive, Limits, Progress, Target, Tls, drive};
 use tokio::sync::watch;
 
 use crate::cpu::{self, Mark, Spent};
@@ -62,7 +62,8 @@ pub(crate) fn run(order: &Order) -> Result<Done> {
         plan: plan(order)?,
         target: Target {
             auth: order.echo.auth.clone(),
-            gateways: vec![order.echo.gateway.clone()],
+            gateways: vec![format!("ws://{}", order.echo.gateway)],
+            tls: Tls::default(),
             profile: order.frame.profile()?,
             strangers: Vec::new(),
         },

@@ -89,6 +89,8 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
+    use crate::client::Client;
+    use crate::tls::Tls;
 
     #[tokio::test]
     async fn visitors_are_served_and_remembered() {
@@ -99,9 +101,10 @@ mod tests {
         let lure = Lure::lay(r#"{"keys":[]}"#.to_owned()).await.unwrap();
         assert_eq!(lure.take_visits(), BTreeSet::new());
         let url = format!("{}/jku", lure.url());
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client.get(&url).send().await.unwrap();
-        assert_eq!(answer.text().await.unwrap(), r#"{"keys":[]}"#);
+        let client = Client::new(Tls::default(), VISIT_LIMIT);
+        let asked = hyper::Request::get(&url).body(Default::default()).unwrap();
+        let body = client.send(asked).await.unwrap().body().await.unwrap();
+        assert_eq!(body, br#"{"keys":[]}"#);
         assert_eq!(lure.take_visits(), BTreeSet::from([url]));
         assert_eq!(lure.take_visits(), BTreeSet::new());
     }

@@ -3,13 +3,26 @@
 
 use std::time::Duration;
 
+use crate::tls::Trust;
+
 /// Where the services are, once they are up. `${port:NAME}` is a free port that the run chooses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Base URL of what is asked over HTTP, `http://host:port`; `None` if nothing is.
+    /// Base URL of what is asked over HTTP, `http://host:port` or `https://host:port`; `None` if nothing is.
     pub http: Option<String>,
-    /// Where one connects, `ws://host:port` each; several are replicas of one another.
+    /// Where one connects, `ws://host:port` or `wss://host:port` each; several are replicas of one another.
     pub web_sockets: Vec<String>,
+    /// Whose word is taken on who that is, where TLS is spoken; of what the services are asked for their readiness, too.
+    pub trust: Trust,
+}
+
+/// How a service is ended that forks away from what started it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// How long it may take.
+    pub within: Duration,
 }
 
 /// A process that a run starts.
@@ -19,6 +32,8 @@ pub struct Service {
     pub name: String,
     /// Program and arguments. `${port:NAME}` is a free port, the same wherever the name is.
     pub command: Vec<String>,
+    /// What ends it, if the command ends by itself once the service is there; `None` if the command is the service.
+    pub stop: Option<Stop>,
     /// Its environment, on top of the few variables that every child gets. The same placeholders, and `${postgres}`: the
     /// URL of a private database.
     pub env: Vec<(String, String)>,
@@ -30,7 +45,7 @@ pub struct Service {
     pub postgres: bool,
     /// When it counts as ready.
     pub ready: Ready,
-    /// How long that may take.
+    /// How long that may take, and a start that ends by itself.
     pub ready_within: Duration,
 }
 

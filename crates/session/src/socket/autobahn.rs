@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::connect::Upgraded;
 use super::tap::Backlog;
+use crate::tls::Tls;
 
 /// Names the program that runs the cases, if it is not on `PATH`.
 const PROGRAM: &str = "CROSSTALK_KOSOKU";
@@ -30,7 +31,7 @@ impl Peer {
         let request = format!("ws://{}{path}", self.address)
             .into_client_request()
             .expect("a URL");
-        let upgraded = Upgraded::dial(&self.address, request, &self.backlog).await;
+        let upgraded = Upgraded::dial(request, &Tls::default(), &self.backlog).await;
         let mut stream = upgraded.expect("it takes connections").stream;
         let mut first = None;
         while let Some(Ok(message)) = stream.next().await {

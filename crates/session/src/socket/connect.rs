@@ -1,4 +1,4 @@
-//! TCP, upgrade, greeting.
+//! TCP and TLS, upgrade, greeting.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -7,7 +7,6 @@ use std::task::Waker;
 use std::time::Instant;
 
 use history::{At, ChannelKind, Conn, Fact, Part, Replica, Session, Source, User};
-use tokio::net::TcpStream;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -20,11 +19,13 @@ use super::steps::{self, Asker, Stopped};
 use super::tap::{Backlog, LIMIT_HIT, Tap};
 use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
 use crate::asking::percent_encoded;
+use crate::carrier::Carrier;
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
 
 use crate::limits::MESSAGE_LIMIT_BYTES;
 use crate::profile::Dialect;
+use crate::tls::{Tls, TlsError};
 use crate::trace::TracedStep;
 use crate::worker::Worker;
 
@@ -57,7 +58,7 @@ pub(crate) struct Refusal {
 }
 
 /// An upgrade that was accepted.
-pub(super) struct Upgraded {
+pub(crate) struct Upgraded {
     pub(super) stream: Stream,
     response: Response,
     tcp_ns: u64,
@@ -220,17 +221,16 @@ async fn upgrade(worker: &Worker, knock: &Knock<'_>) -> Result<Upgraded, Failed>
         address.ok_or_else(|| Failed::network(format!("there is no gateway {}", knock.replica.0)))?;
     let dialect = &worker.target.profile.dialects[usize::from(knock.dialect)];
     let request = request(address, dialect, knock.caller).map_err(Failed::of)?;
-    Upgraded::dial(address, request, &worker.backlog)
+    Upgraded::dial(request, &worker.target.tls, &worker.backlog)
         .await
         .map_err(Failed::of)
 }
 
 impl Upgraded {
-    /// Connects to `address` and asks for the upgrade.
-    pub(super) async fn dial(address: &str, request: Request, backlog: &Rc<Backlog>) -> Result<Self, Error> {
+    /// Connects to where the request leads, and asks for the upgrade.
+    pub(crate) async fn dial(request: Request, tls: &Tls, backlog: &Rc<Backlog>) -> Result<Self, Error> {
         let start = Instant::now();
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+        let stream = Carrier::dial(request.uri(), tls).await?;
         let tcp_ns = nanoseconds(start.elapsed());
         let tap = Tap::new(stream, Rc::clone(backlog));
         let config = WebSocketConfig::default()
@@ -258,7 +258,7 @@ fn request(address: &str, dialect: &Dialect, caller: &Values) -> Result<Request,
     };
     let of_path = dialect.path.slots().fold(caller.clone(), nothing);
     let path = dialect.path.text(&of_path, percent_encoded).unwrap_or_default();
-    let mut request = format!("ws://{address}{path}").into_client_request()?;
+    let mut request = format!("{address}{path}").into_client_request()?;
     let headers = request.headers_mut();
     if let Some(subprotocol) = &dialect.subprotocol {
         headers.insert("Sec-WebSocket-Protocol", HeaderValue::try_from(subprotocol)?);
@@ -309,6 +309,7 @@ impl Failed {
             _ => false,
         };
         match error {
+            Error::Io(error) if TlsError::within(&error).is_some() => Self::network(error.to_string()),
             Error::Http(answer) => Self {
                 status: Some(answer.status().as_u16()),
                 reason: format!("status {}", answer.status()),
@@ -408,7 +409,7 @@ mod tests {
         };
         let listening = async {
             let request = format!("ws://{address}/").into_client_request().unwrap();
-            let mut stream = Upgraded::dial(&address, request, &Rc::default())
+            let mut stream = Upgraded::dial(request, &Tls::default(), &Rc::default())
                 .await
                 .unwrap()
                 .stream;

@@ -46,19 +46,19 @@ impl Socket {
     ) -> Result<(Outcome, Values), String> {
         let client = self.worker.http.get().ok_or("nobody has logged in")?;
         let (base, token) = (&self.worker.target.auth, self.token.as_deref());
-        let request = asking::request(client, base, exchange, values, (token, &Jar::default()))?;
-        let mut response = request.send().await.map_err(|error| asking::reason_of(&error))?;
-        let body = asking::body(&mut response).await.map_err(|cut| {
+        let request = asking::request(base, exchange, values, (token, &Jar::default()))?;
+        let mut answer = client.send(request).await.map_err(|unanswered| unanswered.why)?;
+        let body = answer.body().await.map_err(|cut| {
             if cut.at_limit {
                 let what = cut.why.as_str().into();
                 self.worker.record(Fact::LimitHit { what });
             }
             cut.why
         })?;
-        let (at, status) = (self.worker.clock.now(), response.status().as_u16());
+        let (at, status) = (self.worker.clock.now(), answer.status().as_u16());
         self.patience.borrow_mut().heard();
         let text = String::from_utf8_lossy(&body);
-        let given = asking::found(exchange, values, response.headers(), &text);
+        let given = asking::found(exchange, values, answer.headers(), &text);
         let success = exchange.success.of(status, &text);
         self.trace(|| TracedStep::Answered {
             status: Some(status),
@@ -66,7 +66,7 @@ impl Socket {
             sought: asking::sought(exchange, &given),
         });
         let own = [token.unwrap_or_default()];
-        let headers = super::header_lines(response.headers());
+        let headers = super::header_lines(answer.headers());
         let step = if success.is_ok() { Step::Done } else { Step::Error };
         let reply = Part::Reply {
             op: Some(op),

@@ -71,15 +71,13 @@ async fn asked(
         .get()
         .ok_or_else(|| unasked("nobody has logged in".to_owned()))?;
     let base = &worker.target.auth;
-    let request = asking::request(client, base, step, known, (token, jar)).map_err(unasked)?;
-    let response = request.send().await;
-    let mut response = response.map_err(|error| unasked(asking::reason_of(&error)))?;
-    let body = asking::body(&mut response)
-        .await
-        .map_err(|cut| unasked(cut.why))?;
-    let (status, text) = (response.status().as_u16(), String::from_utf8_lossy(&body));
-    jar.take(response.headers());
-    let found = asking::found(step, known, response.headers(), &text);
+    let request = asking::request(base, step, known, (token, jar)).map_err(unasked)?;
+    let answer = client.send(request).await;
+    let mut answer = answer.map_err(|unanswered| unasked(unanswered.why))?;
+    let body = answer.body().await.map_err(|cut| unasked(cut.why))?;
+    let (status, text) = (answer.status().as_u16(), String::from_utf8_lossy(&body));
+    jar.take(answer.headers());
+    let found = asking::found(step, known, answer.headers(), &text);
     for slot in [Slot::Ticket, Slot::AccessToken] {
         let secret = found.get(slot).unwrap_or_default();
         worker.tracer.hide(secret, REDACTED);
@@ -90,7 +88,7 @@ async fn asked(
         sought: asking::sought(step, &found),
     });
     let own = [token.unwrap_or_default()];
-    let headers = super::header_lines(response.headers());
+    let headers = super::header_lines(answer.headers());
     record(worker, conn, Source::Headers, &redact(&headers, &own));
     record(worker, conn, Source::Body, &redact(&text, &own));
     match step.success.of(status, &text) {

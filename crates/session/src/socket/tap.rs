@@ -1,4 +1,4 @@
-//! A TCP stream whose inbound bytes are followed.
+//! A connection whose inbound bytes are followed.
 
 use std::cell::Cell;
 use std::io;
@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::tail::Tail;
+use crate::carrier::Carrier;
 use crate::limits::{FRAMES_LIMIT, MESSAGE_LIMIT_BYTES, UNFINISHED_LIMIT_BYTES};
 
 /// How an error says that a limit was hit, and not that the stream broke.
@@ -25,7 +25,7 @@ pub(crate) struct Backlog(Cell<usize>);
 /// The stream, and the tail that is looked at when it dies.
 #[derive(Debug)]
 pub(crate) struct Tap {
-    stream: TcpStream,
+    stream: Carrier,
     tail: Tail,
     backlog: Rc<Backlog>,
     /// What this connection has in it.
@@ -35,7 +35,7 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    pub(crate) fn new(stream: TcpStream, backlog: Rc<Backlog>) -> Self {
+    pub(crate) fn new(stream: Carrier, backlog: Rc<Backlog>) -> Self {
         Self {
             stream,
             tail: Tail::new(),

@@ -7,7 +7,7 @@ use history::{Fact, RunHeader};
 use isolation::{Judgement, State};
 use session::plan::{Plan, Scale};
 use session::profile::Profile;
-use session::{Clock, Drive, Limits, Progress, Recorder, Target, drive};
+use session::{Clock, Drive, Limits, Progress, Recorder, Target, Tls, drive};
 use tokio::sync::watch;
 
 use crate::servers::{Manner, Servers};
@@ -72,7 +72,8 @@ pub(crate) fn run_on(
         plan: Plan::new(scale).expect("a plan"),
         target: Target {
             auth,
-            gateways: vec![gateway],
+            gateways: vec![format!("ws://{gateway}")],
+            tls: Tls::default(),
             profile,
             strangers: Vec::new(),
         },

@@ -56,11 +56,7 @@ pub(super) fn target(shape: &shape::File, folder: &Path, source: &mut Source<'_>
     };
     excused(shape, source);
     log_in(shape, &profile, source);
-    let starts = !shape.service.is_empty();
-    let reach = shape
-        .reach
-        .as_ref()
-        .map(|shape| reach::reach(shape, starts, source));
+    let reach = reach::reach(shape, folder, source);
     asks(shape, source);
     Some(TargetFile {
         profile,

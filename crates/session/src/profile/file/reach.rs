@@ -7,39 +7,84 @@ use std::time::Duration;
 use super::mistake::{Source, suggestion};
 use super::placed::Placed;
 use super::shape::{self, Text};
-use crate::profile::{Reach, Ready, Service, fill, variable_of};
+use crate::profile::{Reach, Ready, Service, Stop, fill, variable_of};
+use crate::tls::Trust;
 
 /// How long a service may take to be ready, unless the profile says otherwise.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long its stop command may take, unless the profile says otherwise.
+const STOP_WITHIN_MS: u64 = 10_000;
+/// The longest that it may: a run that has ended waits for it.
+const STOP_WITHIN_MS_MAX: u64 = 20_000;
 
-pub(super) fn reach(shape: &shape::Reach, starts: bool, source: &mut Source<'_>) -> Reach {
-    let mut url = |text: &Text, scheme: &str| {
-        if text.contains("${") && !starts {
-            source.wrong(text.span(), "a run that starts no service chooses no port");
-        } else {
-            placeholders(text, false, source);
-        }
-        let rest = text.strip_prefix(scheme);
-        match rest.map(|rest| rest.trim_end_matches('/')) {
-            Some(host) if host.contains(':') && !host.contains('/') => {}
-            Some(_) => {
-                let what =
-                    format!("has to be `{scheme}HOST:PORT`; paths are the exchanges' and the dialects'");
-                source.wrong(text.span(), what);
-            }
-            None => source.wrong(
-                text.span(),
-                format!("has to begin with `{scheme}`; TLS is not there yet"),
-            ),
-        }
-        text.trim_end_matches('/').to_owned()
-    };
-    let http = shape.http.as_ref().map(|http| url(http, "http://"));
-    let web_sockets: Vec<_> = shape.web_sockets.iter().map(|one| url(one, "ws://")).collect();
+/// Where the services of a file are; `None` if it does not say.
+pub(super) fn reach(file: &shape::File, folder: &Path, source: &mut Source<'_>) -> Option<Reach> {
+    let starts = !file.service.is_empty();
+    let shape = file.reach.as_ref()?;
+    let http = shape.http.as_ref();
+    let http = http.map(|http| place(http, ["http://", "https://"], starts, source));
+    let places = shape.web_sockets.iter();
+    let web_sockets: Vec<_> = places
+        .map(|one| place(one, ["ws://", "wss://"], starts, source))
+        .collect();
     if web_sockets.is_empty() {
         source.wrong(shape.web_sockets.span(), "names no place to connect to");
     }
-    Reach { http, web_sockets }
+    let looked_at = file.service.iter().filter_map(|service| match &service.ready {
+        shape::Ready::Http(url) => Some(String::clone(url)),
+        _ => None,
+    });
+    let all = web_sockets.iter().chain(&http).cloned().chain(looked_at);
+    let trust = trust(file, folder, all.into_iter().any(|url| is_secure(&url)), source);
+    Some(Reach {
+        http,
+        web_sockets,
+        trust,
+    })
+}
+
+/// A URL without a path, of one of two schemes.
+fn place(text: &Text, schemes: [&str; 2], starts: bool, source: &mut Source<'_>) -> String {
+    if text.contains("${") && !starts {
+        source.wrong(text.span(), "a run that starts no service chooses no port");
+    } else {
+        placeholders(text, false, source);
+    }
+    let [plain, secure] = schemes;
+    let url = text.trim_end_matches('/');
+    match url.strip_prefix(plain).or_else(|| url.strip_prefix(secure)) {
+        Some(host) if !host.is_empty() && !host.contains('/') => {}
+        Some(_) => {
+            let what = format!("has to be `{plain}HOST:PORT`; paths are the exchanges' and the dialects'");
+            source.wrong(text.span(), what);
+        }
+        None => {
+            let what = format!("has to begin with `{plain}`, or over TLS with `{secure}`");
+            source.wrong(text.span(), what);
+        }
+    }
+    url.to_owned()
+}
+
+fn is_secure(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("wss://")
+}
+
+/// Whose word is taken on who the services are.
+fn trust(file: &shape::File, folder: &Path, secure: bool, source: &mut Source<'_>) -> Trust {
+    match &file.tls {
+        None if secure => Trust::Machine,
+        None => Trust::Nobody,
+        Some(tls) if !secure => {
+            let what = "nothing is reached over TLS: `reach` has no `https://` and no `wss://`";
+            source.wrong(tls.span(), what);
+            Trust::Nobody
+        }
+        Some(tls) => Trust::read(&folder.join(tls.ca.as_str()), &tls.ca).unwrap_or_else(|what| {
+            source.wrong(tls.ca.span(), what);
+            Trust::Nobody
+        }),
+    }
 }
 
 pub(super) fn services(
@@ -64,14 +109,17 @@ pub(super) fn services(
             let what = "a service's name is its own: lower-case letters, digits and hyphens";
             source.wrong(shape.name.span(), what);
         }
-        if shape.command.is_empty() {
-            source.wrong(shape.command.span(), "names no program");
+        let commands = [&shape.command, &shape.start, &shape.stop];
+        let commands = commands.into_iter().flatten();
+        for command in commands.clone().filter(|command| command.is_empty()) {
+            source.wrong(command.span(), "names no program");
         }
         let ready = match &shape.ready {
             shape::Ready::Http(text) | shape::Ready::Tcp(text) => Some(text),
             shape::Ready::Ended(_) => None,
         };
-        for text in shape.command.iter().chain(shape.env.values()).chain(ready) {
+        let words = commands.flat_map(|command| command.iter());
+        for text in words.chain(shape.env.values()).chain(ready) {
             placeholders(text, shape.postgres, source);
         }
         services.push(service(shape, folder, source));
@@ -109,6 +157,40 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(fits)
 }
 
+/// What starts a service, and what ends it if it forks away.
+fn commands(shape: &Placed<shape::Service>, source: &mut Source<'_>) -> (Vec<String>, Option<Stop>) {
+    let words = |command: &Placed<Vec<Text>>| command.iter().map(|word| String::clone(word)).collect();
+    let within = shape.stop_within_ms.as_ref();
+    if let Some(within) = within.filter(|within| ***within > STOP_WITHIN_MS_MAX) {
+        let what = format!("is {}, at most {STOP_WITHIN_MS_MAX}", **within);
+        source.wrong(within.span(), what);
+    }
+    match (&shape.command, &shape.start, &shape.stop) {
+        (Some(command), None, None) => {
+            if let Some(within) = within {
+                source.wrong(within.span(), "goes with `stop`, and there is none");
+            }
+            (words(command), None)
+        }
+        (None, Some(start), Some(stop)) => {
+            if matches!(shape.ready, shape::Ready::Ended(_)) {
+                let what =
+                    "what forks away is ready when it answers (`http`, `tcp`), not when its start has ended";
+                source.wrong(start.span(), what);
+            }
+            let within = Duration::from_millis(within.map_or(STOP_WITHIN_MS, |within| **within));
+            let command = words(stop);
+            (words(start), Some(Stop { command, within }))
+        }
+        _ => {
+            let what =
+                "a service has either a `command`, which stays in the foreground, or a `start` and a `stop`";
+            source.wrong(shape.name.span(), what);
+            (Vec::new(), None)
+        }
+    }
+}
+
 fn service(shape: &Placed<shape::Service>, folder: &Path, source: &mut Source<'_>) -> Service {
     let ready = match &shape.ready {
         shape::Ready::Http(url) => Ready::Http(String::clone(url)),
@@ -119,9 +201,11 @@ fn service(shape: &Placed<shape::Service>, folder: &Path, source: &mut Source<'_
             Ready::Ended
         }
     };
+    let (command, stop) = commands(shape, source);
     Service {
         name: String::clone(&shape.name),
-        command: shape.command.iter().map(|word| String::clone(word)).collect(),
+        command,
+        stop,
         env: shape
             .env
             .iter()

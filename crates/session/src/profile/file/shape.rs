@@ -36,6 +36,8 @@ pub(super) struct File {
     pub(super) text: Option<bool>,
     /// Where the services are; needed for every profile but the built-in one.
     pub(super) reach: Option<Reach>,
+    /// Whom to trust where services are reached over TLS, by `https://` and `wss://`.
+    pub(super) tls: Option<Placed<Tls>>,
     /// Processes that a run starts, and stops at its end; none for a service that runs already.
     #[serde(default)]
     pub(super) service: Vec<Placed<Service>>,
@@ -99,10 +101,19 @@ pub(super) struct Unseen {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Reach {
-    /// Base URL of what is asked over HTTP: `http://127.0.0.1:8000`.
+    /// Base URL of what is asked over HTTP: `http://127.0.0.1:8000`, or `https://localhost:8443` over TLS.
     pub(super) http: Option<Text>,
-    /// Where one connects, a URL each: `ws://127.0.0.1:8000`. Several are replicas of one another.
+    /// Where one connects, a URL each: `ws://127.0.0.1:8000`, or `wss://localhost:8443` over TLS. Several are replicas of one another.
     pub(super) web_sockets: Placed<Vec<Text>>,
+}
+
+/// Whom to trust where services are reached over TLS.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Tls {
+    /// A PEM file, from the profile's folder, with the CA that has signed the services' certificates, or with a self-signed certificate
+    /// itself: nobody else is trusted then [default: whom the machine trusts].
+    pub(super) ca: Text,
 }
 
 /// A process that a run starts.
@@ -112,7 +123,13 @@ pub(super) struct Service {
     /// Its name in reports, and of its log.
     pub(super) name: Text,
     /// Program and arguments; it must stay in the foreground. `${port:NAME}` is a free port, the same wherever NAME is.
-    pub(super) command: Placed<Vec<Text>>,
+    pub(super) command: Option<Placed<Vec<Text>>>,
+    /// In place of `command`, for a service that forks away: what starts it, and ends in success when that is done.
+    pub(super) start: Option<Placed<Vec<Text>>>,
+    /// What ends a service that `start` has started; run at the end of the run, however that comes.
+    pub(super) stop: Option<Placed<Vec<Text>>>,
+    /// How long `stop` may take, in milliseconds, 20000 at most [default: 10000].
+    pub(super) stop_within_ms: Option<Placed<u64>>,
     /// Its environment, on top of PATH, HOME and a few more. `${port:NAME}`, `${env:NAME}` (a variable of the environment that
     /// the run has) or `${env:NAME=VALUE}` (with a default), and `${postgres}` (the URL of a private database, if `postgres` is true).
     #[serde(default)]
@@ -127,7 +144,7 @@ pub(super) struct Service {
     pub(super) postgres: bool,
     /// When it counts as ready.
     pub(super) ready: Ready,
-    /// How long that may take, in milliseconds [default: 20000].
+    /// How long that may take, in milliseconds, and `start` before it as long [default: 20000].
     pub(super) ready_within_ms: Option<u64>,
 }
 
@@ -135,7 +152,7 @@ pub(super) struct Service {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) enum Ready {
-    /// This URL answers with a status of success.
+    /// This URL, `http://` or `https://`, answers with a status of success.
     Http(Text),
     /// Something listens at this address, `127.0.0.1:${port:NAME}`.
     Tcp(Text),

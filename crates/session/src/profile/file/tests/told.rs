@@ -3,7 +3,7 @@
 use super::*;
 
 /// What stands in the small service's profile, and what in its place is a mistake.
-const MISTAKES: [(&str, &str); 36] = [
+const MISTAKES: [(&str, &str); 42] = [
     ("name = \"notes\"", "nam = \"notes\""),
     ("bearer = true", "baerer = true"),
     ("list-threads = {", "list-thread = {"),
@@ -35,7 +35,28 @@ const MISTAKES: [(&str, &str); 36] = [
     ("name = \"notes\"", "name = 7"),
     ("name = \"notes\"", "name = \"notes"),
     ("content = \"/data\"", "content = \"data\""),
-    ("ws://127.0.0.1:8000", "wss://127.0.0.1:8000"),
+    ("ws://127.0.0.1:8000", "tcp://127.0.0.1:8000"),
+    ("[reach]", "tls = { ca = \"ca.pem\" }\n\n[reach]"),
+    (
+        "[reach]\nhttp = \"http:",
+        "tls = { ca = \"ca.pem\" }\n\n[reach]\nhttp = \"https:",
+    ),
+    (
+        "[reach]",
+        "[[service]]\nname = \"web\"\nstart = [\"x\"]\nready = { tcp = \"127.0.0.1:1\" }\n\n[reach]",
+    ),
+    (
+        "[reach]",
+        "[[service]]\nname = \"web\"\ncommand = [\"x\"]\nstop-within-ms = 5000\nready = { tcp = \"127.0.0.1:1\" }\n\n[reach]",
+    ),
+    (
+        "[reach]",
+        "[[service]]\nname = \"web\"\nstart = [\"x\"]\nstop = [\"y\"]\nready = { ended = true }\n\n[reach]",
+    ),
+    (
+        "[reach]",
+        "[[service]]\nname = \"web\"\nstart = [\"x\"]\nstop = [\"y\"]\nstop-within-ms = 60000\nready = { tcp = \"127.0.0.1:1\" }\n\n[reach]",
+    ),
     ("[absent]", "[not-applicable]\nthread = \"no\"\n\n[absent]"),
     (
         "cancel = \"answers come at once\"",
