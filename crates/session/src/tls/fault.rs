@@ -7,6 +7,8 @@ use chrono::{DateTime, SecondsFormat};
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error};
 
+use super::own::is_of_a_ca;
+
 /// Why there is no TLS with a service.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -101,13 +103,9 @@ fn said(error: &Error, file: Option<&Path>) -> String {
 fn of_certificate(error: &CertificateError, file: Option<&Path>) -> String {
     match error {
         // another CA of the same name has another key
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => match file {
-            Some(file) => format!(
-                "its certificate is of nobody whom {} holds (`[tls] ca`); take the CA that has signed it",
-                file.display()
-            ),
-            None => "its certificate is of nobody whom this machine trusts; name its CA: `[tls] ca = \"ca.pem\"` in the profile".to_owned(),
-        },
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => of_nobody(file),
+        // it has signed itself, and is not the one that is named
+        error if is_of_a_ca(error) => of_nobody(file),
         CertificateError::ExpiredContext { not_after, .. } => {
             format!("its certificate was good until {}; renew it", when(*not_after))
         }
@@ -123,6 +121,17 @@ fn of_certificate(error: &CertificateError, file: Option<&Path>) -> String {
             }
         },
         other => format!("its certificate cannot be taken: {other}"),
+    }
+}
+
+fn of_nobody(file: Option<&Path>) -> String {
+    match file {
+        Some(file) => format!(
+            "its certificate is of nobody whom {} holds (`[tls] ca`); take the CA that has signed it",
+            file.display()
+        ),
+        None => "its certificate is of nobody whom this machine trusts; name its CA: `[tls] ca = \"ca.pem\"` in the profile"
+            .to_owned(),
     }
 }
 

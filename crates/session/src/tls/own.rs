@@ -31,7 +31,9 @@ impl ServerCertVerifier for OwnCa {
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match by_web {
             // its time has been looked at before that is said (`webpki::verify_cert`), its name has not
-            Err(error) if is_for_a_ca(&error) && self.certificates.iter().any(|own| own == end_entity) => {
+            Err(Error::InvalidCertificate(error))
+                if is_of_a_ca(&error) && self.certificates.iter().any(|own| own == end_entity) =>
+            {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -62,9 +64,9 @@ impl ServerCertVerifier for OwnCa {
     }
 }
 
-/// Whether a certificate was refused since it is a CA's.
-fn is_for_a_ca(error: &Error) -> bool {
-    let Error::InvalidCertificate(CertificateError::Other(other)) = error else {
+/// Whether a certificate was refused since it is a CA's, as self-signed ones mostly are.
+pub(super) fn is_of_a_ca(error: &CertificateError) -> bool {
+    let CertificateError::Other(other) = error else {
         return false;
     };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
