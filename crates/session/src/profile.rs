@@ -102,11 +102,16 @@ impl Profile {
                 "nothing ends a session: `http.logout`, `http.login-short` or `http.refresh`",
             ),
         ];
-        let excused = |check| self.not_applicable.iter().any(|(excused, _)| *excused == check);
         let missing = all
             .into_iter()
-            .filter(|(check, proven, _)| !proven && !excused(*check));
+            .filter(|(check, proven, _)| !proven && !self.excuses(*check));
         missing.map(|(check, _, what)| (check, what)).collect()
+    }
+
+    /// Whether `check` is said not to apply.
+    #[must_use]
+    pub fn excuses(&self, check: Check) -> bool {
+        self.not_applicable.iter().any(|(excused, _)| *excused == check)
     }
 
     /// Values from the environment, wherever they are sent: nobody is shown them.

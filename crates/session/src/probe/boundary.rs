@@ -252,11 +252,11 @@ impl VirtualUser {
     /// What it is worth that an upgrade was accepted.
     async fn let_in(&self, socket: &Rc<Socket>, caller: &Values) -> (ProbeResult, String) {
         // what is answered to somebody who only says who one is, is judged
-        let served = self.served(socket, caller).await;
+        let served = self.served(Check::Boundary, socket, caller).await;
         // whether one is let in may be said behind the upgrade: by a refusal, or by closing
         match served {
             (ProbeResult::Lost, _) if !socket.dialect().admits_by_handshake() => {
-                (ProbeResult::Accepted, "the upgrade was accepted".to_owned())
+                self.merely_let_in(Check::Boundary, "the upgrade was accepted")
             }
             served => served,
         }

@@ -3,21 +3,26 @@
 use std::rc::Rc;
 
 use futures_util::future::OptionFuture;
-use history::{Outcome, ProbeResult, User};
+use history::{Check, Outcome, ProbeResult, User};
 
 use crate::codec::{Slot, Values};
 use crate::socket::{Answer, Request, Socket, Welcome};
 use crate::user::VirtualUser;
 
 impl VirtualUser {
-    /// Whether somebody who should not have been let in is served.
-    pub(super) async fn served(&self, socket: &Rc<Socket>, caller: &Values) -> (ProbeResult, String) {
+    /// Whether somebody who should not have been let in, as `check` has it, is served.
+    pub(super) async fn served(
+        &self,
+        check: Check,
+        socket: &Rc<Socket>,
+        caller: &Values,
+    ) -> (ProbeResult, String) {
         let within = self.worker.limits.op_min;
         let proven = tokio::time::timeout(within, prove(socket, caller)).await;
         let (welcome, answer) = proven.unwrap_or((Welcome::Nothing, None));
         let greeted = welcome == Welcome::In && socket.dialect().greets_by_proof();
         if greeted && socket.dialect().proof().is_none() {
-            return (ProbeResult::Accepted, "let in by the handshake".to_owned());
+            return self.merely_let_in(check, "let in by the handshake");
         }
         match answer.as_ref().map(|answer| (&answer.outcome, answer)) {
             Some((Outcome::Ok, answer)) => (
@@ -30,6 +35,15 @@ impl VirtualUser {
                 None => (ProbeResult::Lost, "let in and not answered".to_owned()),
             },
         }
+    }
+
+    /// All that is known is how one was let in, which is allowed where the check is said not to apply.
+    pub(super) fn merely_let_in(&self, check: Check, how: &str) -> (ProbeResult, String) {
+        let result = match self.worker.target.profile.excuses(check) {
+            true => ProbeResult::Lost,
+            false => ProbeResult::Accepted,
+        };
+        (result, how.to_owned())
     }
 
     pub(super) fn let_in_as(&self, seen: Option<&str>) -> String {

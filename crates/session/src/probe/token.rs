@@ -346,7 +346,7 @@ impl VirtualUser {
             Ok(socket) => socket,
             Err(refused) => return (refused.conn, refusal(refused.status), refused.reason),
         };
-        let (result, detail) = self.served(&socket, &caller).await;
+        let (result, detail) = self.served(Check::Token, &socket, &caller).await;
         socket.close().await;
         (socket.holder().conn, result, detail)
     }
