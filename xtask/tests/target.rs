@@ -242,6 +242,27 @@ fn ids_that_each_user_has_are_declared() {
     assert!(run.said.contains(told), "{}", run.said);
 }
 
+/// Nothing but the upgrade says whether one is let in, and that is to be declared where it is meant.
+#[test]
+fn a_service_that_lets_in_whoever_connects_says_so() {
+    let gone = ["who-am-i", "list-threads", "logout"];
+    let kept = |line: &&str| !gone.iter().any(|gone| line.starts_with(&format!("{gone} =")));
+    let open = hollow("whoever has no token is let in, and told nothing");
+    let open = open.lines().filter(kept).collect::<Vec<_>>().join("\n");
+    let absent = gone.map(|gone| format!("{gone} = \"not asked here\"")).join("\n");
+    let open = open.replace("[absent]", &format!("[absent]\n{absent}"));
+    let kind = "connecting without a token";
+    never_valid(&open, &[], 10, kind);
+    let why = "whoever connects is let in, and told nothing";
+    let declared = open.replace(
+        "[absent]",
+        &format!("[not-applicable]\nboundary = {why:?}\n\n[absent]"),
+    );
+    let run = run(&declared, &[], false);
+    assert_eq!(run.code, 0, "{}", run.said);
+    assert!(!run.said.contains(kind), "{}", run.said);
+}
+
 /// The profile of a service beside this test.
 fn beside(name: &str) -> String {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
