@@ -84,4 +84,4 @@ if manner.removeprefix("a line leaks ") in DRESSES:  # of bob's, once, to ann, w
     if manner.endswith("pieces"):
         notes.send = in_pieces
 
-asyncio.run(notes.main())
+asyncio.run(notes.main(notes.serve))

@@ -5,7 +5,7 @@ import asyncio, base64, hashlib, json, os, secrets, sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ["NOTES"])
-from notes import frames, send
+from wire import accept, frames, main, request, respond, send
 
 LEAKY = os.environ.get("LEAKY") == "1"
 KEY = secrets.token_hex(16)
@@ -73,29 +73,17 @@ async def converse(reader, writer, token):
 
 async def serve(reader, writer):
     try:
-        while head := (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n"):
-            method, path, _ = head[0].split(" ")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
+        while True:
+            method, path, headers, body = await request(reader)
             if path.startswith("/ws/"):
                 ticket, token = path.removeprefix("/ws/").split("/")
-                accept = hashlib.sha1((headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
-                writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + base64.b64encode(accept) + b"\r\n\r\n")
+                accept(writer, headers)
                 good = ticket in tickets
                 tickets.discard(ticket)
                 return await converse(reader, writer, token if good else None)
-            status, said = http(method, path, headers, body)
-            said = json.dumps(said).encode()
-            writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: {len(said)}\r\n\r\n".encode() + said)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
+            respond(writer, *http(method, path, headers, body))
     finally:
         for heard in joined.values():
             heard.pop(writer, None)
-        writer.close()
 
-async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))
-    await server.serve_forever()
-
-asyncio.run(main())
+asyncio.run(main(serve))

@@ -1,12 +1,12 @@
 """Notes behind a portal: forms, a CSRF token and a cookie to log in, HTTP to write and read, a WebSocket on which one is told. An
 administrator makes the accounts. LEAKY=1 forgets whose a note is when it is read."""
-import asyncio, base64, hashlib, json, os, secrets, sys, uuid
+import asyncio, json, os, secrets, sys, uuid
 from datetime import datetime
 from urllib.parse import parse_qs
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ["NOTES"])
-from notes import frames, send
+from wire import accept, frames, main, request, respond, send
 
 LEAKY = os.environ.get("LEAKY") == "1"
 ADMIN = secrets.token_hex(16)
@@ -80,28 +80,16 @@ async def converse(reader, writer, sid):
 
 async def serve(reader, writer):
     try:
-        while head := (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n"):
-            method, path, _ = head[0].split(" ")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
+        while True:
+            method, path, headers, body = await request(reader)
             sid = headers.get("cookie", "").removeprefix("sid=")
             if path == "/ws" and sid in sessions:
-                accept = hashlib.sha1((headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
-                writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + base64.b64encode(accept) + b"\r\n\r\n")
+                accept(writer, headers)
                 return await converse(reader, writer, sid)
             status, more, said = (401, {}, {}) if path == "/ws" else http(method, path, headers, body)
-            said = (said if isinstance(said, str) else json.dumps(said)).encode()
-            lines = "".join(f"{name}: {value}\r\n" for name, value in more.items())
-            writer.write(f"HTTP/1.1 {status} x\r\n{lines}Content-Length: {len(said)}\r\n\r\n".encode() + said)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
+            respond(writer, status, said, "".join(f"{name}: {value}\r\n" for name, value in more.items()))
     finally:
         for writers in listeners.values():
             writers.discard(writer)
-        writer.close()
 
-async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))
-    await server.serve_forever()
-
-asyncio.run(main())
+asyncio.run(main(serve))
