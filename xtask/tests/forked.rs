@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use driven::{notes, run, states};
+use driven::{program, replaced, run, served_by};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// How long anything here may take before it counts as never.
@@ -21,23 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The tiny service's profile, where `forking.py` starts and stops it.
 fn forking(manner: &str) -> String {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let program = format!("{:?}", here.join("tests/forking.py"));
-    let folder = format!("folder = {:?}\n", here.join("targets/notes"));
-    let command = r#"command = ["python3", "notes.py", "${port:notes}"]"#;
+    let program = program("forking.py");
+    let command = format!("command = [\"python3\", {program:?}, \"${{port:notes}}\"]");
     let commands = format!(
-        "start = [\"python3\", {program}, \"start\", \"${{port:notes}}\"]\nstop = [\"python3\", {program}, \"stop\"]\nstop-within-ms = 2000"
+        "start = [\"python3\", {program:?}, \"start\", \"${{port:notes}}\"]\nstop = [\"python3\", {program:?}, \"stop\"]\nstop-within-ms = 2000"
     );
-    let environment = format!(
-        "env = {{ LEAKY = \"${{env:LEAKY=0}}\", NOTES = {:?}, MANNER = {manner:?} }}",
-        here.join("targets/notes")
-    );
-    let plain = notes();
-    assert!(plain.contains(&folder) && plain.contains(command));
-    plain
-        .replace(&folder, "")
-        .replace(command, &commands)
-        .replace(r#"env = { LEAKY = "${env:LEAKY=0}" }"#, &environment)
+    let plain = served_by("forking.py", &format!("MANNER = {manner:?}"));
+    replaced(&plain, &command, &commands)
 }
 
 /// Its stop command ran once, and nothing is left.
@@ -56,32 +46,27 @@ fn alive(pid: &str) -> bool {
 #[test]
 fn it_is_proven_and_stopped() {
     let run = run(&forking("good"), &[], false);
-    assert_eq!(run.code, 0, "{}", run.said);
-    assert!(
-        states(&run).iter().all(|(_, state)| state == "valid"),
-        "{}",
-        run.said
-    );
+    run.is_valid();
     ended(run.folder.path());
 }
 
 #[test]
 fn it_is_stopped_after_a_violation_too() {
     let run = run(&forking("good"), &[], true);
-    assert_eq!(run.code, 10, "{}", run.said);
+    run.ends(10);
     ended(run.folder.path());
 }
 
 #[test]
 fn a_start_that_fails_is_told_with_what_it_said() {
     let run = run(&forking("the start fails"), &[], false);
-    assert_eq!(run.code, 13, "{}", run.said);
+    run.ends(13);
     for part in [
         "the service notes",
         "exited with code 1 before it had started the service",
         "there is no room on the disk",
     ] {
-        assert!(run.said.contains(part), "no {part} in {}", run.said);
+        run.says(part);
     }
     // it may have begun something
     ended(run.folder.path());
@@ -92,31 +77,34 @@ fn a_start_that_hangs_is_given_up() {
     let hanging =
         forking("the start hangs").replace("stop-within-ms", "ready-within-ms = 500\nstop-within-ms");
     let run = run(&hanging, &[], false);
-    assert_eq!(run.code, 13, "{}", run.said);
-    assert!(
-        run.said.contains("waited 500ms until it had started the service"),
-        "{}",
-        run.said
-    );
+    run.ends(13);
+    run.says("waited 500ms until it had started the service");
+    ended(run.folder.path());
+}
+
+/// A stop that does not do its work is told, and nothing is left.
+#[track_caller]
+fn told(manner: &str, why: &str) {
+    let run = run(&forking(manner), &[], false);
+    assert_ne!(run.code, 0, "{}", run.said);
+    run.says(why);
     ended(run.folder.path());
 }
 
 #[test]
 fn a_stop_that_fails_is_told_and_nothing_is_left() {
-    let run = run(&forking("the stop fails"), &[], false);
-    assert_ne!(run.code, 0, "{}", run.said);
-    let told = "the stop command of notes failed, exited with code 1: nobody knows how";
-    assert!(run.said.contains(told), "{}", run.said);
-    ended(run.folder.path());
+    told(
+        "the stop fails",
+        "the stop command of notes failed, exited with code 1: nobody knows how",
+    );
 }
 
 #[test]
 fn a_stop_that_hangs_is_given_up_and_nothing_is_left() {
-    let run = run(&forking("the stop hangs"), &[], false);
-    assert_ne!(run.code, 0, "{}", run.said);
-    let told = "the stop command of notes did not come to an end in time and was killed";
-    assert!(run.said.contains(told), "{}", run.said);
-    ended(run.folder.path());
+    told(
+        "the stop hangs",
+        "the stop command of notes did not come to an end in time and was killed",
+    );
 }
 
 /// A run whose service is up, and that goes on for long.

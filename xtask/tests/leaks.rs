@@ -9,7 +9,7 @@ mod driven;
 
 use std::collections::BTreeSet;
 
-use driven::{hollow, run, states};
+use driven::{hollow, run};
 
 /// The tiny service with users of these names, the first of whom is told a line of the second's.
 fn listed(manner: &str) -> String {
@@ -41,8 +41,10 @@ fn check(dress: &str) {
     let profile = listed(&format!("a line leaks {dress}"));
     let run = run(&profile, &[("users.csv", USERS)], false);
     assert_eq!(run.code, 10, "{dress}: {}", run.said);
-    let findings = run.report["isolation"]["findings"].as_array().unwrap();
-    let secrets = findings.iter().filter(|finding| finding["check"] == "Secret");
+    let secrets = run
+        .findings()
+        .iter()
+        .filter(|finding| finding["check"] == "Secret");
     let seen: BTreeSet<_> = secrets
         .map(|finding| {
             let user = |role: &str| finding[role].as_u64();
@@ -82,19 +84,13 @@ fn secrets_in_pieces_of_a_streamed_answer() {
 #[test]
 fn with_no_leak_it_is_valid() {
     let run = run(&listed("good"), &[("users.csv", USERS)], false);
-    assert_eq!(run.code, 0, "{}", run.said);
+    run.ends(0);
 }
 
 /// What an attacker asked with is no evidence where it comes back to him.
 #[test]
 fn what_is_reflected_is_no_evidence() {
     let run = run(&hollow("errors repeat what was asked"), &[], false);
-    assert_eq!(run.code, 0, "{}", run.said);
-    assert!(
-        states(&run).iter().all(|(_, state)| state == "valid"),
-        "{}",
-        run.said
-    );
-    let findings = run.report["isolation"]["findings"].as_array().unwrap();
-    assert!(findings.is_empty(), "{findings:?}");
+    run.is_valid();
+    assert!(run.findings().is_empty(), "{:?}", run.findings());
 }

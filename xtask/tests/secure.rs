@@ -7,26 +7,12 @@
 
 mod driven;
 
-use std::path::Path;
-
-use driven::{Run, notes, run, states};
+use driven::{Run, notes, run, served_by};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// The tiny service's profile, where `secure.py` serves it.
 fn secure() -> String {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = format!("folder = {:?}\n", here.join("targets/notes"));
-    let program = format!("{:?}", here.join("tests/secure.py"));
-    let environment = format!(
-        "env = {{ LEAKY = \"${{env:LEAKY=0}}\", NOTES = {:?}, CERT = \"cert.pem\", KEY = \"key.pem\" }}",
-        here.join("targets/notes")
-    );
-    let plain = notes();
-    assert!(plain.contains(&folder));
-    plain
-        .replace(&folder, "")
-        .replace("\"notes.py\"", &program)
-        .replace(r#"env = { LEAKY = "${env:LEAKY=0}" }"#, &environment)
+    served_by("secure.py", "CERT = \"cert.pem\", KEY = \"key.pem\"")
         .replace("http://127.0.0.1", "https://localhost")
         .replace("ws://127.0.0.1", "wss://localhost")
         .replace("[reach]", "[tls]\nca = \"ca.pem\"\n\n[reach]")
@@ -55,32 +41,21 @@ fn served([ca, cert, key]: [&str; 3], profile: &str, leaky: bool) -> Run {
 fn a_service_over_tls_is_proven_apart() {
     let [ca, cert, key] = signed("localhost");
     let run = served([&ca, &cert, &key], &secure(), false);
-    assert_eq!(run.code, 0, "{}", run.said);
-    assert!(
-        states(&run).iter().all(|(_, state)| state == "valid"),
-        "{}",
-        run.said
-    );
+    run.is_valid();
 }
 
 #[test]
 fn a_leak_over_tls_is_caught() {
     let [ca, cert, key] = signed("localhost");
     let run = served([&ca, &cert, &key], &secure(), true);
-    assert_eq!(run.code, 10, "{}", run.said);
-    let findings = run.report["isolation"]["findings"].as_array().unwrap();
-    let secret = findings
-        .iter()
-        .find(|finding| finding["kind"] == "secret of another user");
-    let secret = secret.expect(&run.said);
-    assert!(secret["observer"].is_u64() && secret["observer"] != secret["victim"]);
+    run.finds("Secret", "secret of another user");
 }
 
 /// The run never begins, and says why.
 #[track_caller]
 fn never_begins(run: &Run, why: &str) {
-    assert_eq!(run.code, 13, "{}", run.said);
-    assert!(run.said.contains(why), "no {why} in {}", run.said);
+    run.ends(13);
+    run.says(why);
 }
 
 #[test]

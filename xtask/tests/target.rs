@@ -11,45 +11,21 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use driven::{hollow, notes, run, states};
-use serde_json::Value;
+use driven::{hollow, notes, program, run};
 
 #[test]
 fn a_service_of_ones_own_is_proven_apart() {
     let run = run(&notes(), &[], false);
-    assert_eq!(run.code, 0, "{}", run.said);
-    assert!(
-        states(&run).iter().all(|(_, state)| state == "valid"),
-        "{}",
-        run.said
-    );
-    assert!(
-        run.said
-            .contains("not there: presence, nobody is told of anybody"),
-        "{}",
-        run.said
-    );
-    assert!(
-        run.said.contains("no database is read: notes are kept in memory"),
-        "{}",
-        run.said
-    );
+    run.is_valid();
+    run.says("not there: presence, nobody is told of anybody");
+    run.says("no database is read: notes are kept in memory");
 }
 
 #[test]
 fn its_leak_is_caught_with_observer_and_victim() {
     let run = run(&notes(), &[], true);
-    assert_eq!(run.code, 10, "{}", run.said);
-    let findings = run.report["isolation"]["findings"].as_array().unwrap();
-    let read = findings
-        .iter()
-        .find(|finding| finding["check"] == "Thread")
-        .expect(&run.said);
-    assert_eq!(read["kind"], "probe accepted: reading a foreign thread");
-    assert!(read["observer"].is_u64() && read["victim"].is_u64() && read["observer"] != read["victim"]);
-    let secret =
-        |finding: &Value| finding["check"] == "Secret" && finding["kind"] == "secret of another user";
-    assert!(findings.iter().any(secret), "{}", run.said);
+    run.finds("Thread", "probe accepted: reading a foreign thread");
+    run.finds("Secret", "secret of another user");
 }
 
 /// What `target check` says of a profile, and its exit code.
@@ -146,9 +122,9 @@ fn the_profiles_that_are_kept_are_profiles() {
 #[track_caller]
 fn never_valid(profile: &str, files: &[(&str, &str)], code: i32, why: &str) {
     let run = run(profile, files, false);
-    assert_eq!(run.code, code, "{}", run.said);
+    run.ends(code);
     assert_ne!(run.report["verdict"], "valid");
-    assert!(run.said.contains(why), "{}", run.said);
+    run.says(why);
 }
 
 #[test]
@@ -237,9 +213,8 @@ fn ids_that_each_user_has_are_declared() {
             &format!("[not-applicable]\nthread = {why:?}\n\n[absent]"),
         );
     let run = run(&declared, &[], false);
-    assert_eq!(run.code, 0, "{}", run.said);
-    let told = "not there: unique ids of threads, each user's ids count from 1";
-    assert!(run.said.contains(told), "{}", run.said);
+    run.ends(0);
+    run.says("not there: unique ids of threads, each user's ids count from 1");
 }
 
 /// Nothing but the upgrade says whether one is let in, and that is to be declared where it is meant.
@@ -259,15 +234,14 @@ fn a_service_that_lets_in_whoever_connects_says_so() {
         &format!("[not-applicable]\nboundary = {why:?}\n\n[absent]"),
     );
     let run = run(&declared, &[], false);
-    assert_eq!(run.code, 0, "{}", run.said);
+    run.ends(0);
     assert!(!run.said.contains(kind), "{}", run.said);
 }
 
 /// The profile of a service beside this test.
 fn beside(name: &str) -> String {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let profile = fs::read_to_string(tests.join(name)).unwrap();
-    profile.replace("\"FOLDER\"", &format!("{tests:?}"))
+    let profile = fs::read_to_string(program(name)).unwrap();
+    profile.replace("\"FOLDER\"", &format!("{:?}", program("")))
 }
 
 /// A service of forms, cookies and posts over HTTP.
@@ -277,18 +251,9 @@ fn portal() -> String {
 
 #[test]
 fn a_chat_of_tickets_and_grants_in_which_no_answer_has_an_id() {
-    let clean = run(&beside("lounge.toml"), &[], false);
-    assert_eq!(clean.code, 0, "{}", clean.said);
+    run(&beside("lounge.toml"), &[], false).ends(0);
     let leaky = run(&beside("lounge.toml"), &[], true);
-    assert_eq!(leaky.code, 10, "{}", leaky.said);
-    let findings = leaky.report["isolation"]["findings"].as_array().unwrap();
-    let joined = findings
-        .iter()
-        .find(|finding| finding["kind"] == "probe accepted: subscribing to a foreign thread")
-        .expect(&leaky.said);
-    assert!(
-        joined["observer"].is_u64() && joined["victim"].is_u64() && joined["observer"] != joined["victim"]
-    );
+    leaky.finds("Thread", "probe accepted: subscribing to a foreign thread");
 }
 
 #[test]
@@ -304,13 +269,8 @@ fn what_nothing_would_prove_is_told_beforehand() {
 
 #[test]
 fn forms_cookies_and_posts_over_http() {
-    let clean = run(&portal(), &[], false);
-    assert_eq!(clean.code, 0, "{}", clean.said);
-    assert!(states(&clean).iter().all(|(_, state)| state == "valid"));
-    let leaky = run(&portal(), &[], true);
-    assert_eq!(leaky.code, 10, "{}", leaky.said);
-    let read = "probe accepted: reading a foreign thread";
-    assert!(leaky.said.contains(read), "{}", leaky.said);
+    run(&portal(), &[], false).is_valid();
+    run(&portal(), &[], true).finds("Thread", "probe accepted: reading a foreign thread");
 }
 
 #[test]
@@ -323,18 +283,15 @@ fn where_a_log_in_by_form_fails_with_a_status_of_success_that_is_seen() {
 fn a_target_that_is_not_on_loopback_has_to_be_allowed() {
     let profile = notes().replace("ws://127.0.0.1", "ws://192.0.2.1");
     let run = run(&profile, &[], false);
-    assert_eq!(run.code, 2, "{}", run.said);
-    assert!(run.said.contains("--allow-host 192.0.2.1"), "{}", run.said);
+    run.ends(2);
+    run.says("--allow-host 192.0.2.1");
 }
 
 #[test]
 fn a_service_that_does_not_come_up_is_told_with_its_log() {
     let profile = notes().replace("\"notes.py\"", "\"nots.py\"");
     let run = run(&profile, &[], false);
-    assert_eq!(run.code, 13, "{}", run.said);
-    assert!(
-        run.said.contains("the service notes") && run.said.contains("No such file"),
-        "{}",
-        run.said
-    );
+    run.ends(13);
+    run.says("the service notes");
+    run.says("No such file");
 }

@@ -17,8 +17,7 @@ pub(crate) fn notes() -> String {
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets");
     let profile = fs::read_to_string(targets.join("notes.toml")).unwrap();
     let folder = format!("folder = {:?}", targets.join("notes"));
-    assert!(profile.contains("folder = \"notes\""));
-    profile.replace("folder = \"notes\"", &folder)
+    replaced(&profile, "folder = \"notes\"", &folder)
 }
 
 /// What a run said and left.
@@ -66,27 +65,69 @@ pub(crate) fn run(profile: &str, files: &[(&str, &str)], leaky: bool) -> Run {
     }
 }
 
-/// The states of the six checks, by their letters.
-pub(crate) fn states(run: &Run) -> Vec<(String, String)> {
-    let checks = run.report["isolation"]["checks"].as_array().expect(&run.said);
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    checks
-        .iter()
-        .map(|check| (text(&check["letter"]), text(&check["state"])))
-        .collect()
+impl Run {
+    #[track_caller]
+    pub(crate) fn ends(&self, code: i32) {
+        assert_eq!(self.code, code, "{}", self.said);
+    }
+
+    #[track_caller]
+    pub(crate) fn says(&self, part: &str) {
+        assert!(self.said.contains(part), "no {part} in {}", self.said);
+    }
+
+    /// It ends well, and all six checks are valid.
+    #[track_caller]
+    pub(crate) fn is_valid(&self) {
+        self.ends(0);
+        let checks = self.report["isolation"]["checks"].as_array().unwrap();
+        assert_eq!(checks.len(), 6);
+        let valid = checks.iter().all(|check| check["state"] == "valid");
+        assert!(valid, "{}", self.said);
+    }
+
+    pub(crate) fn findings(&self) -> &[Value] {
+        self.report["isolation"]["findings"].as_array().expect(&self.said)
+    }
+
+    /// It ends with a violation: this one, of one user by another.
+    #[track_caller]
+    pub(crate) fn finds(&self, check: &str, kind: &str) {
+        self.ends(10);
+        let mut findings = self.findings().iter();
+        let found = findings.find(|finding| finding["check"] == check && finding["kind"] == kind);
+        let (observer, victim) = found
+            .map(|one| (&one["observer"], &one["victim"]))
+            .expect(&self.said);
+        assert!(
+            observer.is_u64() && victim.is_u64() && observer != victim,
+            "{found:?}"
+        );
+    }
+}
+
+/// A program of these tests.
+pub(crate) fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+/// `profile` with something replaced that has to be there.
+#[track_caller]
+pub(crate) fn replaced(profile: &str, from: &str, to: &str) -> String {
+    assert!(profile.contains(from), "no {from} in {profile}");
+    profile.replace(from, to)
+}
+
+/// The tiny service's profile, where a program of these tests serves it from the profile's folder, with this in its environment.
+pub(crate) fn served_by(name: &str, environment: &str) -> String {
+    let notes = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets/notes");
+    let profile = replaced(&self::notes(), &format!("folder = {notes:?}\n"), "");
+    let profile = replaced(&profile, "\"notes.py\"", &format!("{:?}", program(name)));
+    let own = format!("env = {{ NOTES = {notes:?}, {environment}, ");
+    replaced(&profile, "env = { ", &own)
 }
 
 /// The tiny service's profile, with something gone of the service.
 pub(crate) fn hollow(manner: &str) -> String {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let notes_py = format!("{:?}", here.join("tests/hollow.py"));
-    let environment = format!(
-        "env = {{ NOTES = {:?}, MANNER = {manner:?} }}",
-        here.join("targets/notes")
-    );
-    let profile = notes()
-        .replace("\"notes.py\"", &notes_py)
-        .replace(r#"env = { LEAKY = "${env:LEAKY=0}" }"#, &environment);
-    assert!(profile.contains("hollow.py") && profile.contains("MANNER"));
-    profile
+    served_by("hollow.py", &format!("MANNER = {manner:?}"))
 }
