@@ -52,6 +52,18 @@ if manner == "errors repeat what was asked":
             raise KeyError(f"you asked for {json.dumps(ask)}")
     notes.answer = repeat
 
+if manner == "all lines are told in an answer without end":  # once, as soon as two users have written any
+    told = []
+    def endless(method, path, body, token):
+        if path != "/endless":
+            return http(method, path, body, token)
+        lines = {owner: lines for owner, _, lines in notes.notes.values() if lines}
+        if told or len(lines) < 2:
+            return 200, {}
+        told.append(lines)
+        return 200, {"lines": list(lines.values()), "more": "x" * (2 << 20)}
+    notes.http = endless
+
 DRESSES = {
     "as references": lambda line: "".join(f"&#{ord(letter)};" for letter in line),
     "as hexadecimal references": lambda line: "<p>" + "".join(f"&#x{ord(letter):x};" for letter in line) + "</p>",

@@ -9,7 +9,7 @@ mod driven;
 
 use std::collections::BTreeSet;
 
-use driven::{hollow, run};
+use driven::{hollow, replaced, run};
 
 /// The tiny service with users of these names, the first of whom is told a line of the second's.
 fn listed(manner: &str) -> String {
@@ -78,6 +78,19 @@ fn secrets_as_lists_of_integers() {
 fn secrets_in_pieces_of_a_streamed_answer() {
     check("in two pieces");
     check("in many pieces");
+}
+
+/// What goes over HTTP is read to its limit and no further: so much of it is judged, and the limit is told.
+#[test]
+fn what_comes_before_a_limit_is_judged() {
+    let profile = hollow("all lines are told in an answer without end");
+    let list = r#"list-threads = { frame = '{"cid":${id},"op":"list"}'"#;
+    let step = format!(r#"{list}, before = [{{ get = "/endless" }}]"#);
+    for endless in [r#"list-threads = { http = { get = "/endless" }"#, &step] {
+        let run = run(&replaced(&profile, list, endless), &[], false);
+        run.finds("Secret", "secret of another user");
+        run.says("a limit was hit: an HTTP body of more than 1048576 bytes was not read to its end");
+    }
 }
 
 /// The same service, were it not for the leak.

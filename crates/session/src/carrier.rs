@@ -30,7 +30,7 @@ impl Carrier {
     /// What the network said, or a [`crate::TlsError`] within the error.
     pub(crate) async fn dial(url: &Uri, tls: &Tls) -> io::Result<Self> {
         let host = url.host().unwrap_or_default();
-        let secure = is_secure(url);
+        let secure = url.scheme_str().is_some_and(is_secure);
         let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let tcp = TcpStream::connect((bare, port)).await?;
@@ -42,9 +42,9 @@ impl Carrier {
     }
 }
 
-/// Whether what a URL names is reached over TLS.
-fn is_secure(url: &Uri) -> bool {
-    matches!(url.scheme_str(), Some("https" | "wss"))
+/// Whether what URLs of this scheme name is reached over TLS.
+pub(crate) fn is_secure(scheme: &str) -> bool {
+    matches!(scheme, "https" | "wss")
 }
 
 impl AsyncRead for Carrier {

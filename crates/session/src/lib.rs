@@ -29,6 +29,8 @@
 //! ```
 
 mod alarm;
+mod answer;
+mod asker;
 mod asking;
 mod board;
 mod carrier;

@@ -11,9 +11,11 @@ use isolation::canary::{Datum, Mint, MintError};
 use isolation::scan::ids::pieces_of_token;
 use jsonwebtoken::EncodingKey;
 
+use crate::answer::Answer;
+use crate::asker::REDACTED;
 use crate::board::Account;
 use crate::codec::{Slot, Values};
-use crate::http::{Call, Http, HttpAnswer, Line, REDACTED};
+use crate::http::{Call, Http, Line};
 use crate::plan::{Person, Tenancy};
 use crate::pointer::pick;
 use crate::profile::{Accounts, Algorithm, Signing};
@@ -226,12 +228,12 @@ impl Desk {
     }
 
     /// Who the service says the caller is; whether it said so.
-    pub(crate) async fn me(&self, login: &Login, probe: bool) -> HttpAnswer {
+    pub(crate) async fn me(&self, login: &Login, probe: bool) -> Answer {
         self.me_as(&login.line, Some(&login.tokens().access), probe).await
     }
 
     /// Who the service says whoever presents `token` is.
-    pub(crate) async fn me_as(&self, line: &Line, token: Option<&str>, probe: bool) -> HttpAnswer {
+    pub(crate) async fn me_as(&self, line: &Line, token: Option<&str>, probe: bool) -> Answer {
         let Some(me) = &self.worker.target.profile.http.me else {
             return self.http.not_made("the target has no such exchange".to_owned());
         };
@@ -327,7 +329,7 @@ impl Desk {
     }
 
     /// The tokens of an answer, and what else it says.
-    fn issued(&self, line: &Line, mut answer: HttpAnswer) -> Option<(Tokens, Values)> {
+    fn issued(&self, line: &Line, mut answer: Answer) -> Option<(Tokens, Values)> {
         if !answer.is_ok() {
             return None;
         }

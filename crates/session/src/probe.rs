@@ -25,9 +25,10 @@ use isolation::canary::{Datum, Mint};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::answer::Answer;
 use crate::codec::Slot;
 use crate::profile::Action;
-use crate::socket::{Answer, Request, Socket};
+use crate::socket::{Request, Socket};
 use crate::user::VirtualUser;
 
 /// Users who probe; what is deterministic does not get truer by repetition.
@@ -389,6 +390,7 @@ mod tests {
         };
         let answer = Answer {
             outcome,
+            status: None,
             values: Values::new(),
             during,
         };

@@ -1,6 +1,5 @@
 //! One WebSocket connection: opened as the dialect wants it, asked, listened to until its end, closed.
 
-mod answer;
 mod attempt;
 #[cfg(test)]
 mod autobahn;
@@ -36,7 +35,6 @@ use crate::profile::{Action, Dialect};
 use crate::trace::TracedStep;
 use crate::worker::Worker;
 
-pub(crate) use answer::Answer;
 pub(crate) use attempt::Attempt;
 use attempt::Listening;
 #[cfg(test)]

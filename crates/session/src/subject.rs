@@ -11,12 +11,13 @@ use std::rc::Rc;
 use history::{Fact, Outcome, Take, User};
 use isolation::canary::Mint;
 
+use crate::answer::Answer;
 use crate::board::Account;
 use crate::codec::{Slot, Values};
 use crate::login::{Desk, Login};
 use crate::plan::{Phase, PhaseKind, SubjectPlan};
 use crate::profile::Action;
-use crate::socket::{Answer, Knock, Request, Socket, Welcome};
+use crate::socket::{Knock, Request, Socket, Welcome};
 use crate::worker::Worker;
 
 /// One who follows a script.

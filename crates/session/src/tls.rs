@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hyper::Uri;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -17,6 +18,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::carrier::{Carrier, is_secure};
 
 pub use fault::TlsError;
 use own::OwnCa;
@@ -131,14 +134,18 @@ impl Tls {
         shaken.map_err(|error| TlsError::of(error, host, self.file.as_deref()))
     }
 
-    /// Connects to `https://HOST:PORT` or `wss://HOST:PORT`, shakes hands, and hangs up: whether everybody else could.
+    /// Connects to `https://HOST:PORT` or `wss://HOST:PORT`, shakes hands, and hangs up: whether everybody else could. Nobody is
+    /// connected to where there are no hands to shake, at `http://` or `ws://`.
     ///
     /// # Errors
     ///
     /// What went wrong: a [`TlsError`] within the [`io::Error`] if that was it.
     pub async fn greet(&self, url: &str) -> io::Result<()> {
-        let url = url.parse().map_err(io::Error::other)?;
-        crate::carrier::Carrier::dial(&url, self).await.map(drop)
+        let url: Uri = url.parse().map_err(io::Error::other)?;
+        match url.scheme_str().is_some_and(is_secure) {
+            true => Carrier::dial(&url, self).await.map(drop),
+            false => Ok(()),
+        }
     }
 }
 

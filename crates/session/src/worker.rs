@@ -1,6 +1,6 @@
 //! What the users of one thread have in common.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     pub(crate) backlog: Rc<Backlog>,
     recorder: RefCell<Recorder>,
     /// The client of all that its users ask over HTTP.
-    pub(crate) http: OnceCell<Client>,
+    pub(crate) http: Client,
     /// Whoever logs in or registers has a turn.
     pub(crate) logins: Semaphore,
     /// Whoever connects has a turn.
@@ -100,6 +100,7 @@ impl Worker {
         let given = trace.as_ref().map(|_| target.profile.given());
         Self {
             tracer: Tracer::new(trace, given.unwrap_or_default()),
+            http: Client::new(target.tls.clone(), limits.op),
             number,
             run,
             clock,
@@ -110,7 +111,6 @@ impl Worker {
             alarm,
             backlog: Rc::default(),
             recorder: RefCell::new(recorder),
-            http: OnceCell::new(),
             logins: Semaphore::new(LOGINS_AT_ONCE),
             connects: Semaphore::new(CONNECTS_AT_ONCE),
             turns: Semaphore::new(USERS_AT_ONCE),

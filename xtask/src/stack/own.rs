@@ -48,7 +48,7 @@ pub(super) async fn start(
         .map(|url| filled(url))
         .collect::<Result<Vec<_>>>()?;
     let auth = reach.http.as_deref().map(&mut filled).transpose()?;
-    for url in gateways.iter().chain(&auth).filter(|url| is_secure(url)) {
+    for url in gateways.iter().chain(&auth) {
         // a wrong certificate is the set-up's fault, and nobody's verdict
         let greeted = tokio::time::timeout(GREETED_WITHIN, tls.greet(url)).await;
         let greeted = greeted.with_context(|| {
@@ -67,10 +67,6 @@ pub(super) async fn start(
         strangers: Vec::new(),
         audit_url: target.profile.audit.as_ref().and(places.postgres),
     })
-}
-
-fn is_secure(url: &str) -> bool {
-    url.starts_with("wss://") || url.starts_with("https://")
 }
 
 /// What fills the placeholders of a target.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use history::{At, Check, Conn, Interval, ProbeResult, Replica, User};
 
 use super::{Ask, Tried};
+use crate::answer::Answer;
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
-use crate::http::HttpAnswer;
 use crate::login::Login;
 use crate::plan::SessionEnd;
 use crate::profile::{Action, Exchange};
@@ -285,7 +285,7 @@ impl VirtualUser {
     }
 }
 
-fn over_http(login: &Login, answer: HttpAnswer) -> Attempted {
+fn over_http(login: &Login, answer: Answer) -> Attempted {
     let result = match () {
         () if answer.is_ok() => ProbeResult::Accepted,
         () if answer.is_refused() => ProbeResult::Refused,

@@ -6,9 +6,10 @@ use futures_util::future::join_all;
 use history::{At, Check, Interval, Outcome, ProbeResult, User};
 
 use super::Tried;
+use crate::answer::Answer;
 use crate::codec::Slot;
 use crate::profile::Action;
-use crate::socket::{Answer, Attempt, Request, Socket};
+use crate::socket::{Attempt, Request, Socket};
 use crate::user::VirtualUser;
 
 /// Posts that a victim has in flight at once.

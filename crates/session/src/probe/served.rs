@@ -5,8 +5,9 @@ use std::rc::Rc;
 use futures_util::future::OptionFuture;
 use history::{Check, Outcome, ProbeResult, User};
 
+use crate::answer::Answer;
 use crate::codec::{Slot, Values};
-use crate::socket::{Answer, Request, Socket, Welcome};
+use crate::socket::{Request, Socket, Welcome};
 use crate::user::VirtualUser;
 
 impl VirtualUser {

@@ -10,7 +10,8 @@ use futures_util::future::{LocalBoxFuture, Shared};
 use history::{At, Fact, Interval, Invoked, Op, Outcome};
 
 use super::ledger::Open;
-use super::{Answer, Request, Socket, made};
+use super::{Request, Socket, made};
+use crate::answer::Answer;
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values, Wire};
 use crate::profile::{Action, OpShape};
@@ -167,13 +168,7 @@ impl Socket {
     }
 
     fn not_made(&self, reason: String) -> Answer {
-        let now = self.worker.clock.now();
-        let during = Interval { from: now, to: now };
-        Answer {
-            outcome: Outcome::Info(reason),
-            values: Values::new(),
-            during,
-        }
+        Answer::not_made(reason, self.worker.clock.now())
     }
 
     /// Has the reader look for attempts whose time is up no later than `deadline`.
@@ -225,6 +220,7 @@ impl Socket {
         };
         open.end(Answer {
             outcome,
+            status: None,
             values: held,
             during,
         });

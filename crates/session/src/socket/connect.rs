@@ -15,14 +15,14 @@ use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::ledger::Ledger;
-use super::steps::{self, Asker, Stopped};
+use super::steps::{self, Stopped};
 use super::tap::{Backlog, LIMIT_HIT, Tap};
 use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
+use crate::asker::Asker;
 use crate::asking::percent_encoded;
 use crate::carrier::Carrier;
 use crate::clock::nanoseconds;
 use crate::codec::{Slot, Values};
-
 use crate::limits::MESSAGE_LIMIT_BYTES;
 use crate::profile::Dialect;
 use crate::tls::{Tls, TlsError};
@@ -98,11 +98,13 @@ impl Socket {
         let limit = worker.limits.connect;
         let upgrading = async {
             let asker = Asker {
+                worker,
                 user,
                 conn: holder.conn,
+                base: &worker.target.auth,
                 token: knock.caller.get(Slot::AccessToken),
             };
-            let given = steps::go(worker, &speaks.before, knock.caller, asker).await?;
+            let given = steps::go(&speaks.before, knock.caller, asker).await?;
             let mut caller = knock.caller.clone();
             caller.extend(given.clone());
             let caller = &caller;

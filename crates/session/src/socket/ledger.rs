@@ -7,8 +7,8 @@ use history::{
     At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Tenant, ThreadIssued, User,
 };
 
-use super::answer::Answer;
 use super::unanswered::Unanswered;
+use crate::answer::Answer;
 use crate::codec::{Item, Order, Slot, Values};
 use crate::profile::Action;
 
@@ -462,6 +462,7 @@ mod tests {
         };
         let answer = Answer {
             outcome: Outcome::Ok,
+            status: None,
             values: Values::new(),
             during,
         };

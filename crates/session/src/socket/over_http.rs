@@ -2,84 +2,58 @@
 
 use std::rc::Rc;
 
-use history::{Fact, Op, Outcome, Part, Source, Step};
+use history::{Op, Outcome};
 
 use super::Socket;
-use crate::asking::{self, Jar};
+use crate::asker::{Asked, Asker};
+use crate::asking::Jar;
 use crate::codec::Values;
-use crate::http::redact;
 use crate::profile::Exchange;
-use crate::trace::TracedStep;
 
 impl Socket {
     /// Asks, and takes the answer when it comes.
     pub(super) fn ask_over_http(self: &Rc<Self>, op: Op, exchange: Exchange, values: Values) {
         let socket = Rc::clone(self);
-        let asking = async move { socket.asked_over_http(op, &exchange, &values).await };
+        let asking = async move {
+            let answered = socket.answer_over_http(op, &exchange, &values).await;
+            let (outcome, given) = answered.unwrap_or_else(|why| (Outcome::Info(why), Values::new()));
+            socket.complete(op, socket.worker.clock.now(), outcome, given);
+        };
         tokio::task::spawn_local(self.worker.watched(asking));
     }
 
-    async fn asked_over_http(&self, op: Op, exchange: &Exchange, values: &Values) {
-        let token = self.token.as_deref();
-        self.trace(|| TracedStep::Asked(asking::in_words(exchange, values, token)));
-        let (outcome, given) = match self.answer_over_http(op, exchange, values).await {
-            Ok(answer) => answer,
-            Err(reason) => {
-                let body = reason.clone();
-                self.trace(|| TracedStep::Answered {
-                    status: None,
-                    body,
-                    sought: Vec::new(),
-                });
-                (Outcome::Info(reason), Values::new())
-            }
-        };
-        self.complete(op, self.worker.clock.now(), outcome, given);
-    }
-
-    /// What came, recorded, own tokens taken out; an error if nothing did.
+    /// An error if there is none.
     async fn answer_over_http(
         &self,
         op: Op,
         exchange: &Exchange,
         values: &Values,
     ) -> Result<(Outcome, Values), String> {
-        let client = self.worker.http.get().ok_or("nobody has logged in")?;
-        let (base, token) = (&self.worker.target.auth, self.token.as_deref());
-        let request = asking::request(base, exchange, values, (token, &Jar::default()))?;
-        let mut answer = client.send(request).await.map_err(|unanswered| unanswered.why)?;
-        let body = answer.body().await.map_err(|cut| {
-            if cut.at_limit {
-                let what = cut.why.as_str().into();
-                self.worker.record(Fact::LimitHit { what });
-            }
-            cut.why
-        })?;
-        let (at, status) = (self.worker.clock.now(), answer.status().as_u16());
-        self.patience.borrow_mut().heard();
-        let text = String::from_utf8_lossy(&body);
-        let given = asking::found(exchange, values, answer.headers(), &text);
-        let success = exchange.success.of(status, &text);
-        self.trace(|| TracedStep::Answered {
-            status: Some(status),
-            body: text.clone().into_owned(),
-            sought: asking::sought(exchange, &given),
-        });
-        let own = [token.unwrap_or_default()];
-        let headers = super::header_lines(answer.headers());
-        let step = if success.is_ok() { Step::Done } else { Step::Error };
-        let reply = Part::Reply {
+        let (asker, mut jar) = (self.asker(), Jar::default());
+        let asked = Asked {
+            exchange,
+            values,
             op: Some(op),
-            step,
-            text: None,
         };
-        self.record_inbound(at, Source::Headers, redact(&headers, &own).as_bytes(), Vec::new());
-        self.record_inbound(at, Source::Body, redact(&text, &own).as_bytes(), vec![reply]);
-        self.tell_watches(at, &body, &[]);
-        self.answered(op, at);
-        Ok(match success {
-            Ok(()) => (Outcome::Ok, given),
+        let request = asker.request(asked, &jar)?;
+        let said = asker.answer(request, asked, &mut jar).await?;
+        self.patience.borrow_mut().heard();
+        self.tell_watches(said.at, &said.body, &[]);
+        self.answered(op, said.at);
+        Ok(match said.success {
+            Ok(()) => (Outcome::Ok, said.values),
             Err(reason) => (Outcome::Fail(reason), Values::new()),
         })
+    }
+
+    /// Whoever asks over HTTP in the name of this connection's user.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker {
+            worker: &self.worker,
+            user: self.holder.user,
+            conn: self.holder.conn,
+            base: &self.worker.target.auth,
+            token: self.token.as_deref(),
+        }
     }
 }

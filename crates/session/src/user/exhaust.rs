@@ -6,9 +6,10 @@ use std::rc::Rc;
 use futures_util::future::join_all;
 
 use super::VirtualUser;
+use crate::answer::Answer;
 use crate::codec::Slot;
 use crate::profile::Action;
-use crate::socket::{Answer, Attempt, Request, Socket};
+use crate::socket::{Attempt, Request, Socket};
 
 /// Users who take part, at most: few are enough to take all places, and the others are served meanwhile.
 const USERS: u32 = 12;

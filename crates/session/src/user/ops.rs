@@ -6,9 +6,10 @@ use history::{At, Audience, Room, User};
 use isolation::canary::{BLOCK_LEN, Datum};
 
 use super::VirtualUser;
+use crate::answer::Answer;
 use crate::codec::Slot;
 use crate::profile::Action;
-use crate::socket::{Answer, Attempt, Request, Socket};
+use crate::socket::{Attempt, Request, Socket};
 
 /// Messages that a read in a round asks for, at most.
 const READ_BACK: u64 = 10;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::mistake::{Source, suggestion};
 use super::placed::Placed;
 use super::shape::{self, Text};
+use crate::carrier::is_secure;
 use crate::profile::{Reach, Ready, Service, Stop, fill, variable_of};
 use crate::tls::Trust;
 
@@ -34,8 +35,9 @@ pub(super) fn reach(file: &shape::File, folder: &Path, source: &mut Source<'_>) 
         shape::Ready::Http(url) => Some(String::clone(url)),
         _ => None,
     });
-    let all = web_sockets.iter().chain(&http).cloned().chain(looked_at);
-    let trust = trust(file, folder, all.into_iter().any(|url| is_secure(&url)), source);
+    let mut all = web_sockets.iter().chain(&http).cloned().chain(looked_at);
+    let secure = all.any(|url| url.split_once("://").is_some_and(|(scheme, _)| is_secure(scheme)));
+    let trust = trust(file, folder, secure, source);
     Some(Reach {
         http,
         web_sockets,
@@ -64,10 +66,6 @@ fn place(text: &Text, schemes: [&str; 2], starts: bool, source: &mut Source<'_>)
         }
     }
     url.to_owned()
-}
-
-fn is_secure(url: &str) -> bool {
-    url.starts_with("https://") || url.starts_with("wss://")
 }
 
 /// Whose word is taken on who the services are.

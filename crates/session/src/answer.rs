@@ -1,6 +1,6 @@
 //! How an attempt ended.
 
-use history::{Interval, Outcome};
+use history::{At, Interval, Outcome};
 
 use crate::codec::Values;
 
@@ -8,11 +8,23 @@ use crate::codec::Values;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
+    /// HTTP status of an exchange; `None` if nothing came, and for ops.
+    pub(crate) status: Option<u16>,
     pub(crate) values: Values,
     pub(crate) during: Interval,
 }
 
 impl Answer {
+    /// To what could not be asked.
+    pub(crate) fn not_made(reason: String, now: At) -> Self {
+        Self {
+            outcome: Outcome::Info(reason),
+            status: None,
+            values: Values::new(),
+            during: Interval { from: now, to: now },
+        }
+    }
+
     pub(crate) fn is_ok(&self) -> bool {
         self.outcome == Outcome::Ok
     }
