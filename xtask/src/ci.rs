@@ -5,7 +5,7 @@ mod step;
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli::{CiArgs, usage};
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &CiArgs) -> Result<Exit> {
         |step: &Step| args.only.is_empty() || args.only.iter().any(|only| step.name.contains(only));
     let steps: Vec<Step> = steps().into_iter().filter(selected).collect();
     if steps.is_empty() {
-        usage("ci", "--only: no step is named like that; --list names them").exit();
+        bail!(usage("--only: no step is named like that; --list names them"));
     }
     if args.list {
         for step in &steps {

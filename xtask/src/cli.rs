@@ -2,12 +2,12 @@
 
 mod target;
 
-use std::fmt::Display;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use history::Check;
 use isolation::NON_INTERFERENCE_LETTER;
 use services::PostgresSource;
@@ -382,12 +382,33 @@ pub(crate) struct CiArgs {
     pub(crate) list: bool,
 }
 
-/// A usage error of a command, printed and coded (2) as clap does its own.
-pub(crate) fn usage(command: &str, message: impl Display) -> clap::Error {
-    let mut whole = Cli::command();
-    let own = whole.find_subcommand_mut(command).cloned().unwrap_or(whole);
-    own.bin_name(format!("cargo xtask {command}"))
-        .error(ErrorKind::ValueValidation, message)
+/// What is wrong with what was typed, where clap cannot see it: printed and coded (2) as clap does its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Misuse(String);
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+impl Misuse {
+    /// Of the command that was typed.
+    pub(crate) fn of(&self, typed: &ArgMatches) -> clap::Error {
+        let (mut command, mut typed) = (Cli::command(), typed);
+        command.build();
+        while let Some((name, more)) = typed.subcommand() {
+            let own = command.find_subcommand(name).cloned();
+            (command, typed) = (own.unwrap_or(command), more);
+        }
+        command.error(ErrorKind::ValueValidation, self)
+    }
+}
+
+pub(crate) fn usage(message: impl Into<String>) -> Misuse {
+    Misuse(message.into())
 }
 
 /// A number with a unit: `250ms`, `1.5s`, `2m`; at least a millisecond, at most an hour.

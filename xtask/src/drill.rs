@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
     let progress = Progress::new(args.quiet || args.json);
     let interrupt = Interrupt::listen()?;
     let known = Binaries::build(Build::Mutants, args.offline, &progress, None)?.mutants()?;
-    let mutants = chosen(known, args).unwrap_or_else(|error| error.exit());
+    let mutants = chosen(known, args)?;
     Binaries::build(Build::Plain, args.offline, &progress, None)?;
     let folder = folder(args)?;
     let room = CONNECTIONS

@@ -1,6 +1,6 @@
 //! `e2e`: runs, judged and reported, as often as asked.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use chrono::Utc;
 use rand::RngExt as _;
 
@@ -22,7 +22,7 @@ const RUNS: u32 = 1 << 25;
 
 /// Checks what was asked for, builds, runs, reports.
 pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
-    let settings = Settings::check(args).unwrap_or_else(|error| error.exit());
+    let settings = Settings::check(args)?;
     if settings.drives()
         && let Err(error) = descriptors::raise(settings.scale.users)
     {
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
         return Ok(Exit::NotStarted);
     }
     let built = args.binaries.as_deref().map(Binaries::found).transpose();
-    let built = built.unwrap_or_else(|error| usage("e2e", format!("--binaries: {error:#}")).exit());
+    let built = built.map_err(|error| usage(format!("--binaries: {error:#}")))?;
     let mut first = Some(Ticket::first(args)?);
     let progress = Progress::new(args.quiet || args.json);
     let interrupt = Interrupt::listen()?;
@@ -84,7 +84,7 @@ impl Ticket {
     /// Before anything is built: a folder that cannot be used is a mistake in the command.
     fn first(args: &E2eArgs) -> Result<Self> {
         match (Self::draw(args, 1), &args.out) {
-            (Err(error), Some(_)) => usage("e2e", format!("--out: {error:#}")).exit(),
+            (Err(error), Some(_)) => bail!(usage(format!("--out: {error:#}"))),
             (drawn, _) => drawn,
         }
     }
@@ -134,11 +134,8 @@ fn services(
     let name = mutant.split(':').next().unwrap_or_default();
     if !names.iter().any(|known| known == name) {
         progress.clear();
-        usage(
-            "e2e",
-            format!("--mutant: there is no `{name}`; there are {}", names.join(", ")),
-        )
-        .exit();
+        let what = format!("--mutant: there is no `{name}`; there are {}", names.join(", "));
+        bail!(usage(what));
     }
     Ok(Some(binaries))
 }

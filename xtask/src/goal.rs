@@ -5,7 +5,7 @@ use std::path::Path;
 use session::plan::Scale;
 use session::profile::TargetFile;
 
-use crate::cli::{E2eArgs, Plane, usage};
+use crate::cli::{E2eArgs, Misuse, Plane, usage};
 use crate::fault::Victim;
 use crate::stack::REPLICAS;
 
@@ -24,11 +24,10 @@ pub(crate) struct Goal {
 
 impl Goal {
     /// Checks what was asked for against what the target allows.
-    pub(crate) fn of(args: &E2eArgs) -> Result<Self, clap::Error> {
+    pub(crate) fn of(args: &E2eArgs) -> Result<Self, Misuse> {
         let Some(path) = &args.target else {
             if !args.allow_host.is_empty() {
                 return Err(usage(
-                    "e2e",
                     "--allow-host: the services of the built-in target are ours, on loopback",
                 ));
             }
@@ -55,12 +54,12 @@ impl Goal {
     }
 
     /// Every user is a tenant of its own where the target has no tenants.
-    pub(crate) fn tenants(&self, args: &E2eArgs) -> Result<u32, clap::Error> {
+    pub(crate) fn tenants(&self, args: &E2eArgs) -> Result<u32, Misuse> {
         let apart = self.target.as_ref().is_none_or(|target| target.profile.tenants);
         match (apart, args.tenants) {
             (true, asked) => Ok(asked.unwrap_or_else(|| Scale::tenants_for(self.users))),
             (false, None) => Ok(self.users),
-            (false, Some(_)) => Err(usage("e2e", "--tenants: the target keeps no tenants apart")),
+            (false, Some(_)) => Err(usage("--tenants: the target keeps no tenants apart")),
         }
     }
 
@@ -74,25 +73,22 @@ impl Goal {
 }
 
 /// Reads a profile that says where its services are; what is wrong with it is bad usage.
-pub(crate) fn read(path: &Path) -> Result<TargetFile, clap::Error> {
+pub(crate) fn read(path: &Path) -> Result<TargetFile, Misuse> {
     let target = TargetFile::read(path).map_err(|error| {
         let error = anyhow::Error::new(error);
-        usage("e2e", format!("--target: {error:#}"))
+        usage(format!("{error:#}"))
     })?;
     match target.reach {
         Some(_) => Ok(target),
-        None => Err(usage(
-            "e2e",
-            format!(
-                "--target: {}: `reach` has to say where the services are",
-                path.display()
-            ),
-        )),
+        None => Err(usage(format!(
+            "{}: `reach` has to say where the services are",
+            path.display()
+        ))),
     }
 }
 
 /// What goes with the reference services alone.
-fn alone(args: &E2eArgs) -> Result<(), clap::Error> {
+fn alone(args: &E2eArgs) -> Result<(), Misuse> {
     let of_service = |fault: &&crate::fault::Fault| matches!(fault.victim, Victim::Service(_));
     let not = [
         ("--mutant", args.mutant.is_some()),
@@ -105,23 +101,22 @@ fn alone(args: &E2eArgs) -> Result<(), clap::Error> {
         ),
     ];
     match not.into_iter().find(|(_, given)| *given) {
-        Some((what, _)) => Err(usage(
-            "e2e",
-            format!("{what} is for the reference services, not for a --target"),
-        )),
+        Some((what, _)) => Err(usage(format!(
+            "{what} is for the reference services, not for a --target"
+        ))),
         None => Ok(()),
     }
 }
 
 /// No more users than the target takes.
-fn users(asked: Option<u32>, target: &TargetFile, notes: &mut Vec<String>) -> Result<u32, clap::Error> {
+fn users(asked: Option<u32>, target: &TargetFile, notes: &mut Vec<String>) -> Result<u32, Misuse> {
     let Some(max) = target.profile.accounts.max() else {
         return Ok(asked.unwrap_or(USERS));
     };
     match asked {
         Some(asked) if asked > max => {
             let what = format!("--users: {asked} are asked for, the target has {max} at most");
-            Err(usage("e2e", what))
+            Err(usage(what))
         }
         Some(asked) => Ok(asked),
         None => {
@@ -134,15 +129,15 @@ fn users(asked: Option<u32>, target: &TargetFile, notes: &mut Vec<String>) -> Re
 }
 
 /// Only loopback, unless a host is spelt out: a profile is somebody's file, and a run is an attack.
-pub(crate) fn allowed(target: &TargetFile, hosts: &[String]) -> Result<(), clap::Error> {
+pub(crate) fn allowed(target: &TargetFile, hosts: &[String]) -> Result<(), Misuse> {
     let Some(reach) = &target.reach else { return Ok(()) };
     for url in reach.http.iter().chain(&reach.web_sockets) {
         let host = host_of(url);
         if !is_loopback(host) && !hosts.iter().any(|allowed| allowed == host) {
             let what = format!(
-                "--target: {url} is not on loopback; a run attacks what it reaches: --allow-host {host} if it is yours"
+                "{url} is not on loopback; a run attacks what it reaches: --allow-host {host} if it is yours"
             );
-            return Err(usage("e2e", what));
+            return Err(usage(what));
         }
     }
     Ok(())

@@ -38,13 +38,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Misuse};
 use exit::Exit;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let typed = Cli::command().get_matches();
+    let outcome = match Cli::from_arg_matches(&typed)
+        .unwrap_or_else(|error| error.exit())
+        .command
+    {
         Command::E2e(args) => block_on(e2e::run(&args)),
         Command::Drill(args) => block_on(drill::run(&args)),
         Command::Judge(args) => judge::run(&args),
@@ -57,10 +61,13 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(exit) => exit.into(),
-        Err(error) => {
-            screen::complain(&error);
-            Exit::Error.into()
-        }
+        Err(error) => match error.downcast_ref::<Misuse>() {
+            Some(misuse) => misuse.of(&typed).exit(),
+            None => {
+                screen::complain(&error);
+                Exit::Error.into()
+            }
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 mod check;
 mod new;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use session::profile::{Profile, schema};
 
 use crate::cli::{TargetCommand, usage};
@@ -28,7 +28,7 @@ pub(crate) async fn run(command: &TargetCommand) -> Result<Exit> {
         TargetCommand::Show { name } => {
             let names = BUILT_IN.map(|(name, _)| name).join(", ");
             let what = format!("there is no built-in profile `{name}`; there is {names}");
-            usage("target", what).exit();
+            bail!(usage(what));
         }
         TargetCommand::Schema => screen::print(&schema())?,
         TargetCommand::Check(args) => return check::run(args).await,

@@ -53,7 +53,10 @@ fn profiles_and_their_schema_are_printed() {
     check(
         &["target", "show", "referense"],
         2,
-        &["no built-in profile `referense`; there is reference"],
+        &[
+            "no built-in profile `referense`; there is reference",
+            "Usage: cargo xtask target show <NAME>",
+        ],
     );
 }
 

@@ -80,6 +80,8 @@ fn what_nothing_matches_is_shown() {
     let (code, said) = checked(&profile.replace("post =", "pst ="));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("unknown key `pst`, did you mean `post`?"), "{said}");
+    let own = "Usage: cargo xtask target check [OPTIONS] <FILE>";
+    assert!(said.contains(own), "{said}");
 }
 
 #[test]

@@ -4,15 +4,15 @@ use history::Check;
 use isolation::NON_INTERFERENCE_LETTER;
 
 use crate::binaries::Mutant;
-use crate::cli::{DrillArgs, usage};
+use crate::cli::{DrillArgs, Misuse, usage};
 
 /// Those that `--mutant` names, or that the checks of `--check` must catch; all, if neither is given, but for limits, which take
 /// hours: one for each of the six checks.
-pub(super) fn chosen(known: Vec<Mutant>, args: &DrillArgs) -> Result<Vec<Mutant>, clap::Error> {
+pub(super) fn chosen(known: Vec<Mutant>, args: &DrillArgs) -> Result<Vec<Mutant>, Misuse> {
     let names: Vec<&str> = known.iter().map(|mutant| mutant.name.as_str()).collect();
     if let Some(wrong) = args.mutants.iter().find(|name| !names.contains(&name.as_str())) {
         let message = format!("--mutant: there is no `{wrong}`; there are {}", names.join(", "));
-        return Err(usage("drill", message));
+        return Err(usage(message));
     }
     let wanted = |mutant: &Mutant| {
         (args.mutants.is_empty() || args.mutants.contains(&mutant.name))
@@ -36,7 +36,6 @@ pub(super) fn chosen(known: Vec<Mutant>, args: &DrillArgs) -> Result<Vec<Mutant>
     }
     if chosen.is_empty() {
         return Err(usage(
-            "drill",
             "no planted leak is named so and to be caught by such a check",
         ));
     }

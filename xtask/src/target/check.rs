@@ -76,7 +76,7 @@ pub(super) async fn run(args: &TargetCheckArgs) -> Result<Exit> {
 
 /// What a run would be asked for that does no more than this.
 fn settings(args: &TargetCheckArgs) -> Result<Settings> {
-    let target = goal::read(&args.file).unwrap_or_else(|error| error.exit());
+    let target = goal::read(&args.file)?;
     let users = target.profile.accounts.max().unwrap_or(USERS).min(USERS);
     let file = args.file.to_str().context("the name of the file is no UTF-8")?;
     let given = [
@@ -97,7 +97,7 @@ fn settings(args: &TargetCheckArgs) -> Result<Settings> {
         Command::E2e(e2e) => e2e,
         other => unreachable!("{other:?}"),
     };
-    Ok(Settings::check(&e2e).unwrap_or_else(|error| error.exit()))
+    Ok(Settings::check(&e2e)?)
 }
 
 /// All steps in their order, and how many messages nothing matched.

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::cli::{TargetNewArgs, usage};
 use crate::screen;
@@ -16,7 +16,7 @@ pub(super) fn run(args: &TargetNewArgs) -> Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).open(&args.file) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            usage("target", format!("{shown} exists; name a new file")).exit();
+            bail!(usage(format!("{shown} exists; name a new file")));
         }
         Err(error) => return Err(error).with_context(|| format!("cannot make {shown}")),
     };
