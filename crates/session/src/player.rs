@@ -44,7 +44,8 @@ impl Player {
     pub(crate) async fn play(&self, phase: &Phase, from: At) {
         match self {
             Self::User(user) => user.play(phase, from).await,
-            Self::Subject(subject) => subject.play(phase).await,
+            // on the heap, as a user's parts are: it is far larger, and there are few of them
+            Self::Subject(subject) => Box::pin(subject.play(phase)).await,
         }
     }
 }

@@ -71,13 +71,19 @@ impl VirtualUser {
         };
         drop(turn);
         let thread = thread.as_deref();
-        let steps = self.plan().steps(self.person.user, round);
-        let Some(starts) = self.plan().starts(self.person.user, round, from) else {
+        let mut steps = self.plan().steps(self.person.user, round);
+        if let Some(starts) = self.plan().starts(self.person.user, round, from) {
+            self.open_loop(&socket, thread, starts.zip(&mut steps)).await;
+        } else {
             let until = At(from.0 + nanoseconds(self.plan().scale.duration));
-            return self.closed_loop(&socket, thread, steps, until).await;
-        };
+            self.closed_loop(&socket, thread, &mut steps, until).await;
+        }
+    }
+
+    /// Each op when it is due, whether or not those before it have been answered.
+    async fn open_loop(&self, socket: &Rc<Socket>, thread: Option<&str>, due: impl Iterator<Item = (At, Step)>) {
         let mut flying = FuturesUnordered::new();
-        for (start, step) in starts.zip(steps) {
+        for (start, step) in due {
             let due = tokio::time::sleep_until(self.worker.clock.instant(start).into());
             tokio::pin!(due);
             while flying.len() >= IN_FLIGHT_LIMIT {
@@ -92,19 +98,18 @@ impl VirtualUser {
             if !socket.is_alive() {
                 break;
             }
-            flying.push(self.perform(&socket, step, thread, Some(start)));
+            flying.push(self.perform(socket, step, thread, Some(start)));
         }
         while flying.next().await.is_some() {}
     }
 
     /// One op after the other until the time is up, but at least one.
-    async fn closed_loop(&self, socket: &Rc<Socket>, thread: Option<&str>, mut steps: Steps, until: At) {
+    async fn closed_loop(&self, socket: &Rc<Socket>, thread: Option<&str>, steps: &mut Steps, until: At) {
         let until = self.worker.clock.instant(until);
-        let first = steps.next();
-        for step in first
-            .into_iter()
-            .chain(steps.take_while(|_| Instant::now() < until))
-        {
+        for (done, step) in steps.enumerate() {
+            if done > 0 && Instant::now() >= until {
+                return;
+            }
             let _turn = self.worker.turn().await;
             if !socket.is_alive() {
                 return;
