@@ -124,7 +124,8 @@ impl<K: Ord, V: Join> Collected<K, V> {
     /// Sorts, joins and cuts: to be called before anything is read.
     pub(crate) fn settle(&mut self) {
         let mut entries = std::mem::take(&mut self.entries);
-        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        // joining is commutative: the order of equal keys does not matter
+        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (key, value) in entries {
             match self.entries.last_mut() {
                 Some((last, joined)) if *last == key => joined.join(value),

@@ -25,6 +25,7 @@ pub use chat::{Chat, Envelope};
 pub use json::Json;
 pub use rules::{Asked, Condition, Correlation, Heartbeat, Kind, Meaning, Order, Rule, Rules};
 pub use slot::Slot;
+pub(crate) use slot::Slots;
 pub use socketio::SocketIo;
 pub(crate) use socketio::is_packet;
 pub use stomp::Stomp;

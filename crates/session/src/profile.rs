@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use history::{Audience, Check, Unseen};
 
-use crate::codec::{Framing, Slot, Template};
+use crate::codec::{Framing, Slot, Slots, Template};
 
 pub use accounts::{Accounts, Algorithm, Listed, Signing};
 pub use action::Action;
@@ -324,6 +324,13 @@ impl OpShape {
     /// Whether any of it says this.
     #[must_use]
     pub fn takes(&self, slot: Slot) -> bool {
-        self.templates().any(|template| template.takes(slot))
+        self.taken().has(slot)
+    }
+
+    /// All that any of it says.
+    pub(crate) fn taken(&self) -> Slots {
+        self.templates()
+            .map(Template::taken)
+            .fold(Slots::default(), Slots::and)
     }
 }

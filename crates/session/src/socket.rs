@@ -334,8 +334,11 @@ impl Socket {
 
     /// Tells of a step, if anybody listens.
     fn trace(&self, step: impl FnOnce() -> TracedStep) {
-        let (at, Holder { user, conn, .. }) = (self.worker.clock.now(), self.holder);
-        self.worker.tracer.tell(at, user, conn, step);
+        let tracer = &self.worker.tracer;
+        if tracer.is_heard() {
+            let Holder { user, conn, .. } = self.holder;
+            tracer.tell(self.worker.clock.now(), user, conn, step);
+        }
     }
 
     /// Sends what a codec has written.

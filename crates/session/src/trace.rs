@@ -91,6 +91,11 @@ impl Tracer {
         }
     }
 
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.to.is_some()
+    }
+
     /// Tells of a step, if anybody listens.
     pub(crate) fn tell(&self, at: At, user: User, conn: Conn, step: impl FnOnce() -> TracedStep) {
         let Some(Trace(steps)) = &self.to else { return };

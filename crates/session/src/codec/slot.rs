@@ -119,6 +119,32 @@ impl Slot {
     }
 }
 
+/// Some slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Slots(u64);
+
+const _: () = assert!(Slot::ALL.len() <= u64::BITS as usize, "a bit for each");
+
+impl Slots {
+    pub(crate) fn has(self, slot: Slot) -> bool {
+        self.0 & Self::bit(slot) != 0
+    }
+
+    pub(crate) fn and(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    fn bit(slot: Slot) -> u64 {
+        1 << slot as u32
+    }
+}
+
+impl FromIterator<Slot> for Slots {
+    fn from_iter<T: IntoIterator<Item = Slot>>(slots: T) -> Self {
+        Self(slots.into_iter().fold(0, |bits, slot| bits | Self::bit(slot)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::slot::Slot;
+use super::slot::{Slot, Slots};
 
 /// A frame lacks a value for a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,7 @@ pub enum TemplateError {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
+    taken: Slots,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -114,16 +115,13 @@ impl Template {
             rest = tail;
         }
         pieces.push(Piece::Text(rest.to_owned()));
-        Ok(Self { pieces })
+        let taken = pieces.iter().flat_map(Piece::slots).collect();
+        Ok(Self { pieces, taken })
     }
 
     /// The slots, in order.
     pub fn slots(&self) -> Box<dyn Iterator<Item = Slot> + '_> {
-        Box::new(self.pieces.iter().flat_map(|piece| match piece {
-            Piece::Slot(slot, _) => Box::new(std::iter::once(*slot)),
-            Piece::Encoded(inner) => inner.slots(),
-            Piece::Text(_) | Piece::Given(..) => Box::new(std::iter::empty()),
-        }))
+        Box::new(self.pieces.iter().flat_map(Piece::slots))
     }
 
     /// The values from the environment that are in it.
@@ -138,11 +136,12 @@ impl Template {
     /// Whether it has this slot.
     #[must_use]
     pub fn takes(&self, slot: Slot) -> bool {
-        self.pieces.iter().any(|piece| match piece {
-            Piece::Slot(own, _) => *own == slot,
-            Piece::Encoded(inner) => inner.takes(slot),
-            Piece::Text(_) | Piece::Given(..) => false,
-        })
+        self.taken.has(slot)
+    }
+
+    /// All that it takes.
+    pub(crate) fn taken(&self) -> Slots {
+        self.taken
     }
 
     /// The text, each slot's value as a JSON string, or as a bare number where the slot is one.
@@ -225,6 +224,14 @@ impl Template {
 }
 
 impl Piece {
+    fn slots(&self) -> Box<dyn Iterator<Item = Slot> + '_> {
+        match self {
+            Self::Slot(slot, _) => Box::new(std::iter::once(*slot)),
+            Self::Encoded(inner) => inner.slots(),
+            Self::Text(_) | Self::Given(..) => Box::new(std::iter::empty()),
+        }
+    }
+
     /// What stands between the braces of `frame`.
     fn named(name: &str, frame: &str) -> Result<Self, TemplateError> {
         let (plain, form) = match name.strip_prefix(ENVIRONMENT).unwrap_or(name).rsplit_once(':') {

@@ -90,8 +90,9 @@ impl Socket {
         let (id, op) = self.ledger.borrow_mut().next_id();
         let id = id.to_string();
         request.values.set(Slot::Id, &id);
-        made::fill(shape, &self.me, (self.worker.run, op), &mut request.values);
-        if shape.takes(Slot::Session) || shape.takes(Slot::Ticket) {
+        let said = shape.taken();
+        made::fill(said, &self.me, (self.worker.run, op), &mut request.values);
+        if said.has(Slot::Session) || said.has(Slot::Ticket) {
             request.values.extend(self.kept());
         }
         if shape.frame.takes(Slot::AccessToken) && request.values.get(Slot::AccessToken).is_none() {

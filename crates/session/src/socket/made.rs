@@ -3,18 +3,17 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use history::{Fingerprint, Op};
 
-use crate::codec::{Slot, Values};
-use crate::profile::OpShape;
+use crate::codec::{Slot, Slots, Values};
 
-/// Adds what the request of an op says beside what is asked: who asks, `me`, and what is made for it alone.
-pub(super) fn fill(shape: &OpShape, me: &Values, (run, op): (u32, Op), values: &mut Values) {
-    if shape.takes(Slot::Me) || shape.takes(Slot::MyHandle) {
+/// Adds what is `said` in the request of an op beside what is asked: who asks, `me`, and what is made for it alone.
+pub(super) fn fill(said: Slots, me: &Values, (run, op): (u32, Op), values: &mut Values) {
+    if said.has(Slot::Me) || said.has(Slot::MyHandle) {
         values.extend(me.clone());
     }
-    if shape.takes(Slot::Uuid) {
+    if said.has(Slot::Uuid) {
         values.set(Slot::Uuid, uuid(run, op));
     }
-    if shape.takes(Slot::NowIso) || shape.takes(Slot::NowS) {
+    if said.has(Slot::NowIso) || said.has(Slot::NowS) {
         let now = Utc::now();
         values.set(Slot::NowIso, iso(now));
         values.set(Slot::NowS, now.timestamp().to_string());

@@ -81,7 +81,12 @@ impl VirtualUser {
     }
 
     /// Each op when it is due, whether or not those before it have been answered.
-    async fn open_loop(&self, socket: &Rc<Socket>, thread: Option<&str>, due: impl Iterator<Item = (At, Step)>) {
+    async fn open_loop(
+        &self,
+        socket: &Rc<Socket>,
+        thread: Option<&str>,
+        due: impl Iterator<Item = (At, Step)>,
+    ) {
         let mut flying = FuturesUnordered::new();
         for (start, step) in due {
             let due = tokio::time::sleep_until(self.worker.clock.instant(start).into());
