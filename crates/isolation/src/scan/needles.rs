@@ -82,7 +82,7 @@ impl Base64Needle {
 }
 
 /// Bytes in which one search follows the other: few enough to be at hand the second time.
-const BLOCK_LEN: usize = 64 * 1024;
+const BLOCK_LEN: usize = 32 * 1024;
 /// Bytes whose words are looked at together.
 const PIECE_LEN: usize = 128;
 /// Bits in which words of the marker's digits agree, at least one for each place where the digits may begin within a word, and
