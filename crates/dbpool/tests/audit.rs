@@ -37,16 +37,16 @@ async fn read(cluster: &Cluster, query: &AuditQuery) -> Result<(Audited, Vec<Str
     }
 }
 
+async fn with_rows() -> Cluster {
+    let cluster = Cluster::start().await;
+    let owner = cluster.connect("owner").await.expect("a connection");
+    owner.batch_execute(ROWS).await.expect("rows");
+    cluster
+}
+
 #[tokio::test]
 async fn rows_are_streamed_by_column_name() {
-    let cluster = Cluster::start().await;
-    cluster
-        .connect("owner")
-        .await
-        .unwrap()
-        .batch_execute(ROWS)
-        .await
-        .unwrap();
+    let cluster = with_rows().await;
 
     let (audited, rows) = read(&cluster, &AuditQuery::new(select("body"))).await.unwrap();
     assert_eq!(
@@ -98,14 +98,7 @@ async fn rows_are_streamed_by_column_name() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_an_error() {
-    let cluster = Cluster::start().await;
-    cluster
-        .connect("owner")
-        .await
-        .unwrap()
-        .batch_execute(ROWS)
-        .await
-        .unwrap();
+    let cluster = with_rows().await;
     let error = async |sql: String| read(&cluster, &AuditQuery::new(sql)).await.unwrap_err();
     let without = select("body").replace("tenant,", "");
     assert_eq!(

@@ -152,6 +152,9 @@ async fn rows_of_others_are_found() {
     }
 }
 
+/// How often somebody has the chance to cancel before it counts as never found.
+const STRESSES_MAX: u32 = 20;
+
 /// Somebody cancels statements that are not theirs, as a cancel that comes too late does.
 #[tokio::test]
 async fn a_cancel_that_nobody_asked_for_is_found() {
@@ -163,15 +166,20 @@ async fn a_cancel_that_nobody_asked_for_is_found() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
-    let runs = stress(&Stress {
+    let quiet = Stress {
         cancels: false,
         ..cluster.stress()
-    })
-    .await
-    .unwrap();
-    vandalism.abort();
-    let found: String = runs.iter().map(findings).collect();
-    assert!(found.contains("a cancel that nobody asked for"), "{runs:?}");
+    };
+    // where the machine is busy elsewhere, one stress may be over between two of his looks
+    for _ in 0..STRESSES_MAX {
+        let runs = stress(&quiet).await.unwrap();
+        let found: String = runs.iter().map(findings).collect();
+        if found.contains("a cancel that nobody asked for") {
+            vandalism.abort();
+            return;
+        }
+    }
+    panic!("not found in {STRESSES_MAX} stresses");
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn who_ignores_the_request_is_killed_with_its_group() {
 async fn what_a_process_leaves_in_its_group_ends_with_it() {
     let bench = Bench::new().await;
     let script = "sleep 1000 & echo $! > child; exit 0";
-    let process = bench.guard.spawn(bench.script("parent", script)).await.unwrap();
+    let process = bench.run("parent", script).await;
     assert_eq!(process.exited().await, Exit::Code(0));
     let child = number_in(&bench.path("child"));
     eventually("the child is gone, before the guard ends", || !alive(child));
@@ -82,7 +82,7 @@ async fn daemons_that_left_their_group_are_ended_too() {
     let bench = Bench::new().await;
     let script = "setsid sh -c 'echo $$ > daemon; exec sleep 1000' &
         while [ ! -s daemon ]; do sleep 0.02; done";
-    let parent = bench.guard.spawn(bench.script("parent", script)).await.unwrap();
+    let parent = bench.run("parent", script).await;
     assert_eq!(parent.exited().await, Exit::Code(0));
     let daemon = number_in(&bench.path("daemon"));
     assert!(alive(daemon));
@@ -95,11 +95,7 @@ async fn daemons_that_left_their_group_are_ended_too() {
 #[tokio::test]
 async fn a_frozen_process_stops_all_the_same() {
     let bench = Bench::new().await;
-    let process = bench
-        .guard
-        .spawn(bench.script("frozen", &polite("frozen")))
-        .await
-        .unwrap();
+    let process = bench.run("frozen", &polite("frozen")).await;
     up(&bench, "frozen");
     process.signal(Signal::Stop).await.unwrap();
     assert_eq!(process.stop().await.unwrap(), Exit::Code(0));
@@ -110,16 +106,8 @@ async fn a_frozen_process_stops_all_the_same() {
 async fn a_death_nobody_asked_for_is_noticed_and_one_asked_for_is_not() {
     let bench = Bench::new().await;
     let mut deaths = bench.guard.deaths();
-    let asked = bench
-        .guard
-        .spawn(bench.script("asked", "sleep 1000"))
-        .await
-        .unwrap();
-    let unasked = bench
-        .guard
-        .spawn(bench.script("unasked", "sleep 1000"))
-        .await
-        .unwrap();
+    let asked = bench.run("asked", "sleep 1000").await;
+    let unasked = bench.run("unasked", "sleep 1000").await;
     assert_eq!(asked.exit(), None);
     asked.signal(Signal::Kill).await.unwrap();
     assert_eq!(asked.exited().await, Exit::Signal(9));
@@ -179,11 +167,7 @@ async fn what_cannot_be_started_says_why() {
     );
     assert!(error.to_string().contains("No such file"), "{error}");
 
-    bench
-        .guard
-        .spawn(bench.script("twin", "sleep 1000"))
-        .await
-        .unwrap();
+    bench.run("twin", "sleep 1000").await;
     let error = bench
         .guard
         .spawn(bench.script("twin", "sleep 1000"))
@@ -218,11 +202,7 @@ async fn a_process_inherits_no_variables_but_the_listed_ones() {
 #[tokio::test]
 async fn sigterm_makes_a_guard_stop_everything() {
     let bench = Bench::new().await;
-    let process = bench
-        .guard
-        .spawn(bench.script("polite", &polite("polite")))
-        .await
-        .unwrap();
+    let process = bench.run("polite", &polite("polite")).await;
     up(&bench, "polite");
     let guard = i32::try_from(bench.guard.pid().unwrap()).unwrap();
     // Each leads a group of its own, which a terminal's signals do not reach.
@@ -233,7 +213,7 @@ async fn sigterm_makes_a_guard_stop_everything() {
         kill_process(Pid::from_raw(guard).unwrap(), ignored).unwrap();
     }
     // Ignored means that it still carries out orders.
-    bench.guard.spawn(bench.script("later", "exit 0")).await.unwrap();
+    bench.run("later", "exit 0").await;
 
     kill_process(Pid::from_raw(guard).unwrap(), rustix::process::Signal::TERM).unwrap();
     assert_eq!(process.exited().await, Exit::Code(0));
@@ -245,11 +225,7 @@ async fn sigterm_makes_a_guard_stop_everything() {
 #[tokio::test]
 async fn a_killed_guard_is_noticed_and_its_work_done_by_the_harness() {
     let bench = Bench::new().await;
-    let process = bench
-        .guard
-        .spawn(bench.script("orphan", "sleep 1000"))
-        .await
-        .unwrap();
+    let process = bench.run("orphan", "sleep 1000").await;
     let kept = bench.path("kept");
     fs::create_dir(&kept).unwrap();
     bench.guard.keep(Leftover::Path(kept.clone())).await.unwrap();
@@ -269,11 +245,7 @@ async fn a_killed_guard_is_noticed_and_its_work_done_by_the_harness() {
 #[tokio::test]
 async fn a_dropped_guard_stops_everything() {
     let bench = Bench::new().await;
-    let process = bench
-        .guard
-        .spawn(bench.script("polite", &polite("polite")))
-        .await
-        .unwrap();
+    let process = bench.run("polite", &polite("polite")).await;
     drop(bench.guard);
     assert!(matches!(process.exited().await, Exit::Code(0) | Exit::Signal(15)));
 }

@@ -20,7 +20,7 @@ async fn ports_are_read_once_they_are_all_written() {
         sleep 0.1
         echo '{"bind":"127.0.0.1:4711","operator":"127.0.0.1:4712"}' > ports.new && mv ports.new ports
         sleep 1000"#;
-    let process = bench.guard.spawn(bench.script("auth", script)).await.unwrap();
+    let process = bench.run("auth", script).await;
     let ports = process.ports(&file, PATIENCE).await.unwrap();
     assert_eq!(ports["operator"], "127.0.0.1:4712".parse().unwrap());
     assert_eq!(ports.len(), 2);
@@ -31,7 +31,7 @@ async fn ports_are_read_once_they_are_all_written() {
 async fn a_failed_start_carries_the_end_of_the_log() {
     let bench = Bench::new().await;
     let script = "for n in $(seq 1 30); do echo line $n; done; echo 'cannot bind' >&2; exit 3";
-    let process = bench.guard.spawn(bench.script("auth", script)).await.unwrap();
+    let process = bench.run("auth", script).await;
     let error = process.ports(&bench.path("ports"), PATIENCE).await.unwrap_err();
     let Error::Died { name, exit, log, .. } = &error else {
         panic!("{error}")
@@ -51,11 +51,7 @@ async fn a_failed_start_carries_the_end_of_the_log() {
 #[tokio::test]
 async fn a_service_that_never_reports_is_not_ready_in_time() {
     let bench = Bench::new().await;
-    let process = bench
-        .guard
-        .spawn(bench.script("mute", "sleep 1000"))
-        .await
-        .unwrap();
+    let process = bench.run("mute", "sleep 1000").await;
     let error = process
         .ports(&bench.path("ports"), Duration::from_millis(100))
         .await
@@ -91,11 +87,7 @@ async fn serve(listener: TcpListener, statuses: &'static [&'static str]) {
 #[tokio::test]
 async fn health_is_asked_for_until_it_is_well() {
     let bench = Bench::new().await;
-    let process = bench
-        .guard
-        .spawn(bench.script("gateway", "sleep 1000"))
-        .await
-        .unwrap();
+    let process = bench.run("gateway", "sleep 1000").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(
@@ -109,11 +101,7 @@ async fn health_is_asked_for_until_it_is_well() {
 #[tokio::test]
 async fn ill_health_is_an_error_that_says_what_was_answered() {
     let bench = Bench::new().await;
-    let process = bench
-        .guard
-        .spawn(bench.script("gateway", "sleep 1000"))
-        .await
-        .unwrap();
+    let process = bench.run("gateway", "sleep 1000").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, &["503 Service Unavailable"]));
@@ -142,11 +130,7 @@ async fn ill_health_is_an_error_that_says_what_was_answered() {
 #[tokio::test]
 async fn a_task_that_takes_too_long_is_killed() {
     let bench = Bench::new().await;
-    let process = bench
-        .guard
-        .spawn(bench.script("slow", "sleep 1000"))
-        .await
-        .unwrap();
+    let process = bench.run("slow", "sleep 1000").await;
     let error = process
         .finished("it had migrated", Duration::from_millis(50))
         .await

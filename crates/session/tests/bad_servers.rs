@@ -5,13 +5,12 @@ mod servers;
 
 use std::time::{Duration, Instant};
 
-use driving::{BOUND, RUN, against, proves_nothing, quick, run};
+use driving::{BOUND, against, one, proves_nothing, reference, run};
 use history::{Check, Fact};
 use isolation::State;
 use servers::{Manner, Servers};
 use session::plan::{Plan, Scale};
-use session::profile::Profile;
-use session::{Drive, DriveError, Progress, Target, Tls, drive};
+use session::{Drive, DriveError, Progress, drive};
 use tokio::sync::watch;
 
 #[test]
@@ -72,29 +71,15 @@ fn dies_in_mid_run() {
 fn a_panic_ends_the_run_and_what_was_seen_is_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let servers = Servers::start(Manner::SameForAll);
-    let mut profile = Profile::reference();
-    profile.dialects.truncate(1);
     let mut plan = Plan::new(Scale::default()).expect("a plan");
     plan.people[3].tenant = history::Tenant(99);
     let broken = plan.people[3].worker + session::LEADER + 1;
     let workers = usize::from(plan.scale.workers);
     let (progress, reached) = watch::channel(Progress::default());
+    let services = (servers.auth.clone(), servers.gateway.clone());
     let driven = drive(Drive {
-        plan,
-        target: Target {
-            auth: servers.auth.clone(),
-            gateways: vec![format!("ws://{}", servers.gateway)],
-            tls: Tls::default(),
-            profile,
-            strangers: Vec::new(),
-        },
-        run_dir: folder.path().to_owned(),
-        run: RUN,
-        leader: session::LEADER,
-        epoch: Instant::now(),
-        limits: quick(),
         progress,
-        interrupt: watch::channel(false).1,
+        ..one(plan, reference(), services, folder.path())
     })
     .expect("it began");
     let [DriveError::Panicked { worker }] = driven.broken[..] else {
@@ -124,8 +109,6 @@ fn an_interrupt_ends_it_in_order() {
 fn what_a_dying_connection_had_begun_to_say_is_judged() {
     let folder = tempfile::tempdir().expect("a folder");
     let servers = Servers::start(Manner::CutsOff);
-    let mut profile = Profile::reference();
-    profile.dialects.truncate(1);
     let scale = Scale {
         users: 1,
         tenants: 1,
@@ -134,24 +117,11 @@ fn what_a_dying_connection_had_begun_to_say_is_judged() {
         duration: Duration::from_millis(1),
         ..Scale::default()
     };
-    let drive_it = Drive {
-        plan: Plan::new(scale).expect("a plan"),
-        target: Target {
-            auth: servers.auth.clone(),
-            gateways: vec![format!("ws://{}", servers.gateway)],
-            tls: Tls::default(),
-            profile,
-            strangers: Vec::new(),
-        },
-        run_dir: folder.path().to_owned(),
-        run: RUN,
-        leader: session::LEADER,
-        epoch: Instant::now(),
-        limits: quick(),
-        progress: watch::channel(Progress::default()).0,
-        interrupt: watch::channel(false).1,
-    };
-    drive(drive_it).expect("the harness did its work");
+    let (plan, services) = (
+        Plan::new(scale).expect("a plan"),
+        (servers.auth.clone(), servers.gateway.clone()),
+    );
+    drive(one(plan, reference(), services, folder.path())).expect("the harness did its work");
     let file = std::fs::File::open(folder.path().join("history/worker-2.events")).expect("a history");
     let mut reader = history::SegmentReader::open(file).expect("a segment");
     let mut partial = None;

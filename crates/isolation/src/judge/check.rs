@@ -14,9 +14,10 @@ use std::collections::BTreeSet;
 
 use history::{Check, Fingerprint, User};
 
+use crate::bounded::Bounded;
 use crate::canary::Datum;
 use crate::judgement::{Needle, index};
-use crate::seen::Seen;
+use crate::seen::{Holders, Seen};
 
 use super::case::{Case, Of};
 use super::connection::IdSeen;
@@ -46,6 +47,22 @@ fn id_seen(of: Of<'_>, id: Fingerprint, seen: &IdSeen, detail: impl Into<Cow<'st
         ..Seen::once(seen.first.at, seen.first.place)
             .over(of.conn)
             .says(detail)
+    }
+}
+
+/// What is held by somebody, and came to a user who does not hold it.
+fn of_others<T>(
+    case: &Case<'_>,
+    held: &Bounded<Fingerprint, Holders<T>>,
+    docket: &mut Docket,
+    (kind, what): (&'static str, &str),
+) {
+    for (of, id, seen) in case.ids() {
+        let holders = held.get(&id).filter(|holders| !holders.holds(of.user));
+        if let Some(owner) = holders.and_then(Holders::first) {
+            let seen = id_seen(of, id, seen, format!("{what} of user {}", owner.user.0));
+            docket.violation(kind, of.user, Some(owner.user), seen);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
-use services::{Guard, GuardSpec, Launch, Postgres, PostgresConfig, PostgresSource};
+use services::{Guard, GuardSpec, Launch, Postgres, PostgresConfig, PostgresSource, Process};
 
 /// How long anything here may take before it counts as never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,6 +43,11 @@ impl Bench {
         Launch::new(name, "/bin/sh", log)
             .args(["-c", script])
             .cwd(self.path(""))
+    }
+
+    /// As [`Self::script`], and it is started.
+    pub(crate) async fn run(&self, name: &str, script: &str) -> Process {
+        self.guard.spawn(self.script(name, script)).await.unwrap()
     }
 
     /// Stops the guard; the folder stays until the answer is dropped.

@@ -1,6 +1,7 @@
 //! Runs against servers that are not what they should be, and what must come of them.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use history::{Fact, RunHeader};
@@ -42,8 +43,6 @@ fn run_as(
     duration: Duration,
     interrupt: watch::Receiver<bool>,
 ) -> Run {
-    let mut profile = Profile::reference();
-    profile.dialects.truncate(1);
     let scale = Scale {
         seed: 1,
         users,
@@ -52,7 +51,7 @@ fn run_as(
         duration,
         ..Scale::default()
     };
-    run_on(profile, scale, limits, (auth, gateway), interrupt)
+    run_on(reference(), scale, limits, (auth, gateway), interrupt)
 }
 
 /// Drives users of a target of one's own, and judges.
@@ -68,22 +67,12 @@ pub(crate) fn run_on(
     let mut composer = Recorder::create(folder.path(), RUN, 0).expect("a history");
     let clock = Clock::new(began);
     composer.record(clock.now(), Fact::Run(Box::new(header(&profile, &scale))));
+    let plan = Plan::new(scale).expect("a plan");
     let driven = drive(Drive {
-        plan: Plan::new(scale).expect("a plan"),
-        target: Target {
-            auth,
-            gateways: vec![format!("ws://{gateway}")],
-            tls: Tls::default(),
-            profile,
-            strangers: Vec::new(),
-        },
-        run_dir: folder.path().to_owned(),
-        run: RUN,
-        leader: session::LEADER,
         epoch: began,
         limits,
-        progress: watch::channel(Progress::default()).0,
         interrupt,
+        ..one(plan, profile, (auth, gateway), folder.path())
     });
     assert!(began.elapsed() < BOUND, "took {:?}", began.elapsed());
     let driven = driven.expect("the harness did its work");
@@ -99,6 +88,34 @@ pub(crate) fn run_on(
         judgement: driven.judge.merge(own.judge).finish(),
         interrupted: driven.interrupted,
     }
+}
+
+/// A drive of which nobody hears, and which nobody interrupts.
+pub(crate) fn one(plan: Plan, profile: Profile, (auth, gateway): (String, String), run_dir: &Path) -> Drive {
+    Drive {
+        plan,
+        target: Target {
+            auth,
+            gateways: vec![format!("ws://{gateway}")],
+            tls: Tls::default(),
+            profile,
+            strangers: Vec::new(),
+        },
+        run_dir: run_dir.to_owned(),
+        run: RUN,
+        leader: session::LEADER,
+        epoch: Instant::now(),
+        limits: quick(),
+        progress: watch::channel(Progress::default()).0,
+        interrupt: watch::channel(false).1,
+    }
+}
+
+/// The reference's profile, with the first of its dialects alone.
+pub(crate) fn reference() -> Profile {
+    let mut profile = Profile::reference();
+    profile.dialects.truncate(1);
+    profile
 }
 
 pub(crate) fn quick() -> Limits {

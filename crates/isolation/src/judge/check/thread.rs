@@ -6,31 +6,14 @@ use crate::canary::Datum;
 use crate::overlap::Overlap;
 use crate::seen::Seen;
 
-use super::{audit, id_seen, secret};
+use super::{audit, id_seen, of_others, secret};
 use crate::judge::case::{ALWAYS, Case};
 use crate::judge::docket::Docket;
 
 pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
     conflicts(case, docket);
-    for (of, id, seen) in case.ids() {
-        let Some(holders) = case
-            .ledger
-            .threads
-            .get(&id)
-            .filter(|holders| !holders.holds(of.user))
-        else {
-            continue;
-        };
-        if let Some(owner) = holders.first() {
-            let seen = id_seen(
-                of,
-                id,
-                seen,
-                format!("the id of a thread of user {}", owner.user.0),
-            );
-            docket.violation("thread id of another user", of.user, Some(owner.user), seen);
-        }
-    }
+    let kind = "thread id of another user";
+    of_others(case, &case.ledger.threads, docket, (kind, "the id of a thread"));
     for (foreign, seen) in case
         .sightings
         .foreign

@@ -7,7 +7,7 @@ use history::{Interval, Replica};
 use crate::overlap::Overlap;
 use crate::seen::Seen;
 
-use super::{id_seen, missing};
+use super::{missing, of_others};
 use crate::judge::case::{Case, Named};
 use crate::judge::docket::Docket;
 use crate::judge::ledger::Unique;
@@ -15,25 +15,8 @@ use crate::judge::ledger::Unique;
 pub(super) fn judge(case: &Case<'_>, docket: &mut Docket) {
     conflicts(case, docket);
     identities(case, docket);
-    for (of, id, seen) in case.ids() {
-        let Some(holders) = case
-            .ledger
-            .pieces
-            .get(&id)
-            .filter(|holders| !holders.holds(of.user))
-        else {
-            continue;
-        };
-        if let Some(owner) = holders.first() {
-            let seen = id_seen(
-                of,
-                id,
-                seen,
-                format!("a piece of a token of user {}", owner.user.0),
-            );
-            docket.violation("token of another user", of.user, Some(owner.user), seen);
-        }
-    }
+    let kind = "token of another user";
+    of_others(case, &case.ledger.pieces, docket, (kind, "a piece of a token"));
     exposures(case, docket);
 }
 
