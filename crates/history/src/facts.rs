@@ -356,6 +356,8 @@ pub enum Source {
     Headers,
     /// An HTTP body.
     Body,
+    /// A binary message that was read field by field: numbers, text, and bytes that are declared not to be text.
+    Fields,
 }
 
 /// One protocol message within inbound bytes.

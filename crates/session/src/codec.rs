@@ -7,22 +7,30 @@
 //! the frame ends. Frames that come are told apart by [`Rules`] over JSON: a codec whose protocol is no JSON makes an object of
 //! each frame, and hands it to the rules.
 
+mod binary;
 mod chat;
 mod json;
+mod layout;
 mod rules;
 mod slot;
 mod socketio;
 mod stomp;
 mod template;
 mod text;
+mod values;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use history::Step;
 
+pub use binary::{Binary, FRAMES_MAX};
 pub use chat::{Chat, Envelope};
 pub use json::Json;
+pub use layout::{
+    Content, Extent, Field, Form, Integer, Layout, LayoutError, Measure, Measured, PACKET, Packet,
+};
+pub(crate) use layout::{STAND_IN, STAND_IN_ID};
 pub use rules::{Asked, Condition, Correlation, Heartbeat, Kind, Meaning, Order, Rule, Rules};
 pub use slot::Slot;
 pub(crate) use slot::Slots;
@@ -30,8 +38,9 @@ pub use socketio::SocketIo;
 pub(crate) use socketio::is_packet;
 pub use stomp::Stomp;
 pub(crate) use stomp::is_frame;
-pub use template::{Missing, Template, TemplateError, Values};
+pub use template::{Missing, Template, TemplateError};
 pub use text::{LENGTH, Lines, Text};
+pub use values::Values;
 
 /// One protocol message.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,12 +108,35 @@ pub trait Codec {
         &[]
     }
 
+    /// Whether the binary messages that it understands are numbers and text, each byte of which has its place, so that none of them is
+    /// unreadable for not being text.
+    fn names_bytes(&self) -> bool {
+        false
+    }
+
     /// The message of a request: `frame` with `values` put in, written as the protocol wants.
     ///
     /// # Errors
     ///
-    /// [`Missing`] names a slot of `frame` that `values` lacks.
-    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Missing>;
+    /// [`Unwritten`] if `values` lacks a slot of `frame`, or has one that does not fit.
+    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Unwritten>;
+
+    /// A message that came or is sent, for people.
+    fn shown<'a>(&self, message: &'a [u8]) -> Cow<'a, str> {
+        String::from_utf8_lossy(message)
+    }
+}
+
+/// Why a frame cannot be written.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritten {
+    /// It lacks a value.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// A value does not fit.
+    #[error(transparent)]
+    Unfit(#[from] LayoutError),
 }
 
 /// The codecs that there are.
@@ -121,6 +153,8 @@ pub enum Framing {
     Stomp(Arc<Rules>),
     /// Texts or lines taken to pieces by regular expressions, told apart by rules.
     Text(Arc<Lines>, Arc<Rules>),
+    /// Binary frames, told apart by rules.
+    Binary(Arc<Layout>, Arc<Rules>),
 }
 
 impl Framing {
@@ -133,28 +167,31 @@ impl Framing {
             Self::SocketIo(rules) => Box::new(SocketIo::new(Arc::clone(rules))),
             Self::Stomp(rules) => Box::new(Stomp::new(Arc::clone(rules))),
             Self::Text(lines, rules) => Box::new(Text::new(Arc::clone(lines), Arc::clone(rules))),
+            Self::Binary(layout, rules) => Box::new(Binary::new(Arc::clone(layout), Arc::clone(rules))),
+        }
+    }
+
+    /// What tells frames apart; `None` where that is known.
+    fn rules(&self) -> Option<&Rules> {
+        match self {
+            Self::Chat(_) => None,
+            Self::Json(rules)
+            | Self::SocketIo(rules)
+            | Self::Stomp(rules)
+            | Self::Text(_, rules)
+            | Self::Binary(_, rules) => Some(rules),
         }
     }
 
     /// Whether it is by their content that some answers are told.
     pub(crate) fn tells_by_content(&self) -> bool {
-        match self {
-            Self::Chat(_) => false,
-            Self::Json(rules) | Self::SocketIo(rules) | Self::Stomp(rules) | Self::Text(_, rules) => {
-                rules.tell_by_content()
-            }
-        }
+        self.rules().is_some_and(Rules::tell_by_content)
     }
 
     /// What answers are told by, beside ids.
     #[must_use]
     pub fn order(&self) -> Order {
-        match self {
-            Self::Chat(_) => Order::None,
-            Self::Json(rules) | Self::SocketIo(rules) | Self::Stomp(rules) | Self::Text(_, rules) => {
-                rules.by_order()
-            }
-        }
+        self.rules().map(Rules::by_order).unwrap_or_default()
     }
 }
 

@@ -194,6 +194,16 @@ impl Dialect {
         self.ops.contains_key(&action)
     }
 
+    /// How many request ids there are on the wire, if they start again.
+    #[must_use]
+    pub fn ids(&self) -> Option<u32> {
+        let frames = self
+            .ops
+            .values()
+            .flat_map(|op| [&op.frame].into_iter().chain(&op.then));
+        frames.filter_map(Template::ids).min()
+    }
+
     /// Whether messages, not the upgrade, say who one is, so that everybody is let in at first.
     #[must_use]
     pub fn admits_by_handshake(&self) -> bool {

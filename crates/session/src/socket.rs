@@ -10,6 +10,7 @@ mod made;
 mod over_http;
 mod patience;
 mod reader;
+mod request_ids;
 mod state;
 mod steps;
 mod tail;
@@ -343,7 +344,13 @@ impl Socket {
 
     /// Sends what a codec has written.
     fn send_wire(&self, message: Wire) {
-        self.trace(|| TracedStep::Sent(message.shown().into_owned()));
+        self.trace(|| {
+            let shown = match &message {
+                Wire::Text(text) => text.clone(),
+                Wire::Binary(bytes) => self.codec.borrow().shown(bytes).into_owned(),
+            };
+            TracedStep::Sent(shown)
+        });
         self.send(match message {
             Wire::Text(text) => Message::text(text),
             Wire::Binary(bytes) => Message::binary(bytes),

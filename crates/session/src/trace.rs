@@ -87,7 +87,9 @@ impl Tracer {
     /// From here on, `secret` is not shown.
     pub(crate) fn hide(&self, secret: &str, name: &'static str) {
         if self.to.is_some() && !secret.is_empty() {
-            self.secrets.borrow_mut().push((secret.to_owned(), name));
+            let digits = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let secrets = &mut *self.secrets.borrow_mut();
+            secrets.extend([(secret.to_owned(), name), (digits, name)]);
         }
     }
 

@@ -122,7 +122,14 @@ impl Frame<'_> {
     fn scan(&mut self, inbound: &Inbound<'_>, reading: Reading) -> u64 {
         let scanned = match inbound.source {
             Source::Text => self.connection.texts.feed(self.scanner, &inbound.bytes),
-            Source::Binary => self.connection.binaries.feed(self.scanner, &inbound.bytes),
+            Source::Binary => {
+                let binaries = &mut self.connection.binaries;
+                binaries.feed_as(Medium::Binary, self.scanner, &inbound.bytes)
+            }
+            Source::Fields => {
+                let binaries = &mut self.connection.binaries;
+                binaries.feed_as(Medium::Fields, self.scanner, &inbound.bytes)
+            }
             Source::Partial | Source::Headers | Source::Control => {
                 self.scanner.scan(&inbound.bytes, Medium::Text)
             }
@@ -267,7 +274,7 @@ impl Frame<'_> {
 
     fn undecodable(&mut self, source: Source) {
         self.sightings.undecodable += 1;
-        let framed = matches!(source, Source::Text | Source::Binary);
+        let framed = matches!(source, Source::Text | Source::Binary | Source::Fields);
         if framed && self.connection.awaits() {
             let seen = Seen::once(self.at, self.place)
                 .over(self.conn)

@@ -18,7 +18,7 @@ pub(super) enum Nature {
     Text,
     /// Handed in as bytes that may be anything: what cannot be read is opaque.
     Binary,
-    /// Decoded from something that may not have been an encoding at all.
+    /// Decoded from something that may not have been an encoding at all, or known to be more than text.
     Decoded,
 }
 

@@ -31,6 +31,8 @@ pub enum Medium {
     Text,
     /// Anything: what is neither text nor a known compression of it is counted as opaque.
     Binary,
+    /// Numbers and text side by side, each of which is known: what is no text is looked into all the same, and is not opaque.
+    Fields,
 }
 
 /// A canary, or the beginning of one, where it was found.
@@ -111,6 +113,7 @@ impl Scanner {
         let nature = match medium {
             Medium::Text => Nature::Text,
             Medium::Binary => Nature::Binary,
+            Medium::Fields => Nature::Decoded,
         };
         self.look(&View::top(bytes, nature));
         settle::settle(&mut self.hits);

@@ -38,6 +38,17 @@ impl StreamScanner {
         }
     }
 
+    /// As [`Self::feed`], for a piece that may be of another kind than those before it.
+    pub(crate) fn feed_as<'s>(
+        &mut self,
+        medium: Medium,
+        scanner: &'s mut Scanner,
+        piece: &[u8],
+    ) -> Scanned<'s> {
+        self.medium = medium;
+        self.feed(scanner, piece)
+    }
+
     /// Scans the next piece together with what was kept.
     pub fn feed<'s>(&mut self, scanner: &'s mut Scanner, piece: &[u8]) -> Scanned<'s> {
         if self.carry.is_empty() {

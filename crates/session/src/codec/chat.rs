@@ -6,7 +6,7 @@ use history::Step;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Codec, Item, Missing, Template, Values, Whose, Wire};
+use super::{Codec, Item, Template, Unwritten, Values, Whose, Wire};
 
 /// How the objects are shaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl Codec for Chat {
         vec![item.unwrap_or(Item::Undecodable)]
     }
 
-    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Missing> {
-        frame.json(values).map(Wire::Text)
+    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Unwritten> {
+        Ok(Wire::Text(frame.json(values)?))
     }
 }
 

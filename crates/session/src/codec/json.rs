@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::rules::Reader;
-use super::{Codec, Item, Missing, Rules, Template, Values, Wire};
+use super::{Codec, Item, Rules, Template, Unwritten, Values, Wire};
 use crate::pointer::find;
 
 /// The codec of one connection.
@@ -53,8 +53,8 @@ impl Codec for Json {
         self.reader.taken()
     }
 
-    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Missing> {
-        frame.json(values).map(Wire::Text)
+    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Unwritten> {
+        Ok(Wire::Text(frame.json(values)?))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 
 use super::rules::Reader;
-use super::{Codec, Item, Missing, Rules, Template, Values, Wire};
+use super::{Codec, Item, Rules, Template, Unwritten, Values, Wire};
 
 /// Kind of the event that a binary attachment is.
 const ATTACHMENT: &str = "attachment";
@@ -79,8 +79,8 @@ impl Codec for SocketIo {
         self.reader.taken()
     }
 
-    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Missing> {
-        frame.json(values).map(Wire::Text)
+    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Unwritten> {
+        Ok(Wire::Text(frame.json(values)?))
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::rules::Reader;
-use super::{Codec, Item, Missing, Rules, Template, Values, Wire};
+use super::{Codec, Item, Rules, Template, Unwritten, Values, Wire};
 use crate::limits::MESSAGE_LIMIT_BYTES;
 
 /// What ends a frame.
@@ -71,7 +71,7 @@ impl Codec for Stomp {
     }
 
     /// The frame, its end added; values in headers are escaped.
-    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Missing> {
+    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Unwritten> {
         let mut text = frame.written(values, |out, value| match out.contains("\n\n") {
             true => out.push_str(value),
             false => out.push_str(&escaped(value)),

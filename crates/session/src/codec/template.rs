@@ -1,12 +1,12 @@
 //! Frames as data: text with slots.
 
 use std::fmt::{self, Write as _};
-use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::slot::{Slot, Slots};
+use super::values::Values;
 
 /// A frame lacks a value for a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,12 +29,14 @@ pub enum TemplateError {
         frame: String,
     },
     /// What comes after a slot's colon is not known.
-    #[error("unknown form {form:?} of slot {slot:?} in the frame {frame:?}, there are `bare` and `bytes`")]
+    #[error("unknown form {form:?} of slot {slot:?} in the frame {frame:?}, there are {}", .forms.join(", "))]
     UnknownForm {
         /// The slot's name.
         slot: String,
         /// The form.
         form: String,
+        /// Those that there are.
+        forms: Vec<&'static str>,
         /// The whole template.
         frame: String,
     },
@@ -54,6 +56,7 @@ pub enum TemplateError {
 
 /// Text with slots, written `${slot}`; as `${slot:bare}`, a slot's value goes into JSON without the quotes around it: within
 /// a longer string, or where a number has to be; `${slot:bytes}` is its length in bytes. `${env:NAME}` is the environment variable of that name.
+/// `${id:u8}` and `${id:u16}` are a request's id as a number that starts again from 1 where it would not fit.
 /// `${base64:TEXT}` is text with slots of its own, in base64 (RFC 4648, section 4).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Template {
@@ -80,11 +83,32 @@ enum Form {
     Bare,
     /// Its length in bytes, in place of it.
     Bytes,
+    /// A number of so many bits, none of which is zero.
+    Wrapped(u32),
 }
 
 impl Form {
     /// What ends the name of a slot whose value is written so, and nothing else is said.
-    const NAMED: [(Self, &'static str); 2] = [(Self::Bare, "bare"), (Self::Bytes, "bytes")];
+    const NAMED: [(Self, &'static str); 4] = [
+        (Self::Bare, "bare"),
+        (Self::Bytes, "bytes"),
+        (Self::Wrapped(8), "u8"),
+        (Self::Wrapped(16), "u16"),
+    ];
+
+    /// Those that there are of a slot.
+    fn of(slot: &str) -> impl Iterator<Item = &'static (Self, &'static str)> {
+        let counts = [Slot::Id, Slot::Request].iter().any(|id| id.name() == slot);
+        let there = move |(form, _): &&(Self, _)| counts || !matches!(form, Self::Wrapped(_));
+        Self::NAMED.iter().filter(there)
+    }
+}
+
+/// How many request ids there are of so many bits: all but 0.
+pub(crate) fn ids_of(bits: u32) -> u32 {
+    u32::MAX
+        .checked_shr(32_u32.saturating_sub(bits))
+        .unwrap_or_default()
 }
 
 /// What begins the name of an environment variable.
@@ -131,6 +155,15 @@ impl Template {
             Piece::Encoded(inner) => inner.given(),
             Piece::Text(_) | Piece::Slot(..) => Box::new(std::iter::empty()),
         }))
+    }
+
+    /// How many request ids there are, if it says them in so few bits that they start again.
+    pub(crate) fn ids(&self) -> Option<u32> {
+        self.pieces.iter().find_map(|piece| match piece {
+            Piece::Slot(Slot::Id, Form::Wrapped(bits)) => Some(ids_of(*bits)),
+            Piece::Encoded(inner) => inner.ids(),
+            _ => None,
+        })
     }
 
     /// Whether it has this slot.
@@ -203,6 +236,7 @@ impl Template {
             };
             match form {
                 Form::Bytes => out.push_str(&value.len().to_string()),
+                Form::Wrapped(bits) => out.push_str(&wrapped(value, bits)),
                 form => put(&mut out, value, number, form),
             }
         }
@@ -239,9 +273,10 @@ impl Piece {
                 let unknown = || TemplateError::UnknownForm {
                     slot: slot.to_owned(),
                     form: form.to_owned(),
+                    forms: Form::of(slot).map(|(_, name)| *name).collect(),
                     frame: frame.to_owned(),
                 };
-                let named = Form::NAMED.iter().find(|(_, name)| *name == form);
+                let named = Form::of(slot).find(|(_, name)| *name == form);
                 (slot, named.ok_or_else(unknown)?.0)
             }
             None => (name.strip_prefix(ENVIRONMENT).unwrap_or(name), Form::Whole),
@@ -268,6 +303,7 @@ impl fmt::Debug for Template {
             Piece::Slot(slot, Form::Whole) => format!("${{{}}}", slot.name()),
             Piece::Slot(slot, Form::Bare) => format!("${{{}:bare}}", slot.name()),
             Piece::Slot(slot, Form::Bytes) => format!("${{{}:bytes}}", slot.name()),
+            Piece::Slot(slot, Form::Wrapped(bits)) => format!("${{{}:u{bits}}}", slot.name()),
             Piece::Given(..) => "${env:...}".to_owned(),
             Piece::Encoded(inner) => format!("${{base64:{inner:?}}}"),
         };
@@ -287,6 +323,12 @@ fn closing(text: &str) -> Option<usize> {
         }
     }
     None
+}
+
+/// A request id as one of those that there are of so many bits; what is no number, as it is.
+fn wrapped(id: &str, bits: u32) -> String {
+    let number = id.parse().ok().and_then(|id: u32| id.checked_sub(1));
+    number.map_or_else(|| id.to_owned(), |number| (number % ids_of(bits) + 1).to_string())
 }
 
 fn push_json(out: &mut String, value: &str, number: bool, form: Form) {
@@ -321,84 +363,6 @@ fn push_escaped(out: &mut String, value: &str) {
         }
     }
 }
-
-/// Room that is made for the values of one frame: enough for a post.
-const VALUES_BYTES: usize = 192;
-const VALUES_COUNT: usize = 5;
-
-/// Values for slots.
-#[derive(Clone, Debug, Default)]
-pub struct Values {
-    /// All of them, one after the other.
-    text: String,
-    /// Where each stands.
-    places: Vec<(Slot, Range<usize>)>,
-}
-
-impl Values {
-    /// No values.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// These and one more.
-    #[must_use]
-    pub fn with(mut self, slot: Slot, value: impl AsRef<str>) -> Self {
-        self.set(slot, value);
-        self
-    }
-
-    /// Adds a value, or replaces it.
-    pub fn set(&mut self, slot: Slot, value: impl AsRef<str>) {
-        if self.places.is_empty() {
-            self.text.reserve(VALUES_BYTES);
-            self.places.reserve(VALUES_COUNT);
-        }
-        let from = self.text.len();
-        self.text.push_str(value.as_ref());
-        let place = from..self.text.len();
-        match self.places.iter_mut().find(|(other, _)| *other == slot) {
-            Some((_, old)) => *old = place,
-            None => self.places.push((slot, place)),
-        }
-    }
-
-    /// The value of `slot`.
-    #[must_use]
-    pub fn get(&self, slot: Slot) -> Option<&str> {
-        let (_, place) = self.places.iter().find(|(other, _)| *other == slot)?;
-        Some(&self.text[place.clone()])
-    }
-
-    /// Adds all of `more`, which replace values of the same slots.
-    pub fn extend(&mut self, more: Self) {
-        if self.places.is_empty() {
-            *self = more;
-            return;
-        }
-        for (slot, place) in more.places {
-            self.set(slot, &more.text[place]);
-        }
-    }
-
-    /// The value of `slot`, taken out.
-    pub fn take(&mut self, slot: Slot) -> Option<String> {
-        let at = self.places.iter().position(|(other, _)| *other == slot)?;
-        let (_, place) = self.places.swap_remove(at);
-        Some(self.text[place].to_owned())
-    }
-}
-
-impl PartialEq for Values {
-    /// The same values for the same slots, in whatever order they were set.
-    fn eq(&self, other: &Self) -> bool {
-        let same = |(slot, place): &(Slot, Range<usize>)| other.get(*slot) == Some(&self.text[place.clone()]);
-        self.places.len() == other.places.len() && self.places.iter().all(same)
-    }
-}
-
-impl Eq for Values {}
 
 #[cfg(test)]
 mod tests {
@@ -483,7 +447,7 @@ mod tests {
         );
         refuse(
             "${id:hex}",
-            r#"unknown form "hex" of slot "id" in the frame "${id:hex}", there are `bare` and `bytes`"#,
+            r#"unknown form "hex" of slot "id" in the frame "${id:hex}", there are bare, bytes, u8, u16"#,
         );
         let frame = Template::parse("${body}").unwrap();
         let missing = frame.json(&Values::new()).unwrap_err();

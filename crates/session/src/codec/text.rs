@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::rules::Reader;
-use super::{Codec, Item, Missing, Rules, Template, Values, Wire};
+use super::{Codec, Item, Rules, Template, Unwritten, Values, Wire};
 use crate::limits::MESSAGE_LIMIT_BYTES;
 
 /// The group that says how many bytes follow the line, before its end is said once more.
@@ -95,7 +95,7 @@ impl Codec for Text {
     }
 
     /// The text, values in it as they are.
-    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Missing> {
+    fn encode(&self, frame: &Template, values: &Values) -> Result<Wire, Unwritten> {
         let text = frame.written(values, String::push_str)?;
         Ok(Wire::new(text, self.lines.binary))
     }

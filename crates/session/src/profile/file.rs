@@ -5,6 +5,7 @@ mod build;
 mod dialect;
 mod exchange;
 mod framing;
+mod layout;
 mod mistake;
 mod ops;
 mod placed;

@@ -176,7 +176,7 @@ impl Socket {
             dialect,
             state: RefCell::new(State::Connecting.after(Happening::Accepted)),
             codec: RefCell::new(speaks.framing.codec()),
-            ledger: RefCell::new(Ledger::new(conn, speaks.framing.order())),
+            ledger: RefCell::new(Ledger::new(conn, speaks.framing.order(), speaks.ids())),
             me: me(knock.caller),
             token: knock.caller.get(Slot::AccessToken).map(str::to_owned),
             patience: RefCell::default(),

@@ -1,12 +1,12 @@
 //! Which request ids a connection has used, and for which attempts.
 
-use std::ops::Range;
 use std::task::{Context, Poll, Waker};
 
 use history::{
     At, Conn, Fact, Interval, Op, Outcome, Replica, Room, RoomIssued, Session, Tenant, ThreadIssued, User,
 };
 
+use super::request_ids::RequestIds;
 use super::unanswered::Unanswered;
 use crate::answer::Answer;
 use crate::codec::{Item, Order, Slot, Values};
@@ -19,9 +19,7 @@ use crate::profile::Action;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     conn: Conn,
-    /// Ids that were used, in order.
-    used: Vec<Range<u32>>,
-    last_id: u32,
+    ids: RequestIds,
     /// Attempts whose end has not been taken note of by whoever made them.
     open: Vec<Open>,
     unanswered: Unanswered,
@@ -67,38 +65,33 @@ pub(crate) struct Holder {
 }
 
 impl Ledger {
-    pub(crate) fn new(conn: Conn, order: Order) -> Self {
+    /// `ids` is how many request ids there are on the wire, if they start again.
+    pub(crate) fn new(conn: Conn, order: Order, ids: Option<u32>) -> Self {
         Self {
             conn,
             unanswered: Unanswered::new(order),
-            used: Vec::new(),
-            last_id: 0,
+            ids: RequestIds::new(ids),
             open: Vec::new(),
         }
     }
 
     /// From here on, request ids are above `base`: users that do this at a barrier have equal ids in flight.
     pub(crate) fn align(&mut self, base: u32) {
-        self.last_id = self.last_id.max(base);
+        self.ids.align(base);
     }
 
     /// The number that the next request id will be.
     pub(crate) fn peek(&self) -> u32 {
-        self.last_id + 1
+        self.ids.peek()
     }
 
     pub(crate) fn skip(&mut self, count: u32) {
-        self.last_id = self.last_id.saturating_add(count);
+        self.ids.skip(count);
     }
 
     /// The next request id, and the attempt that it names from now on.
     pub(crate) fn next_id(&mut self) -> (u32, Op) {
-        let id = self.peek();
-        self.last_id = id;
-        match self.used.last_mut() {
-            Some(last) if last.end == id => last.end = id + 1,
-            _ => self.used.push(id..id + 1),
-        }
+        let id = self.ids.take();
         (id, Op::of(self.conn, id))
     }
 
@@ -121,9 +114,9 @@ impl Ledger {
     /// Says whose the answers are that are told by order.
     pub(crate) fn resolve(&mut self, items: &mut [Item<'_>]) {
         if !self.unanswered.is_idle() {
-            let (used, conn) = (&self.used, self.conn);
+            let (ids, conn) = (&self.ids, self.conn);
             self.unanswered
-                .resolve(items, |request| op_of(used, conn, request));
+                .resolve(items, |request| Some(Op::of(conn, ids.of(request)?)));
         }
     }
 
@@ -134,7 +127,7 @@ impl Ledger {
 
     /// The attempt of a request id, also when it is over.
     pub(crate) fn op(&self, request: &str) -> Option<Op> {
-        op_of(&self.used, self.conn, request)
+        Some(Op::of(self.conn, self.ids.of(request)?))
     }
 
     /// An attempt that has not ended.
@@ -187,19 +180,6 @@ impl Ledger {
     pub(crate) fn forget(&mut self, op: Op) {
         self.open.retain(|open| open.op != op);
     }
-}
-
-/// The attempt that a request id names, of those that were used.
-fn op_of(used: &[Range<u32>], conn: Conn, request: &str) -> Option<Op> {
-    let id = canonical(request)?;
-    let after = used.partition_point(|used| used.start <= id);
-    used[..after].last()?.contains(&id).then(|| Op::of(conn, id))
-}
-
-/// The number that a request id spells as this connection spells them.
-fn canonical(request: &str) -> Option<u32> {
-    let digits = request.bytes().all(|byte| byte.is_ascii_digit()) && !request.starts_with('0');
-    digits.then(|| request.parse().ok())?
 }
 
 impl Open {
@@ -414,7 +394,7 @@ mod tests {
 
     #[test]
     fn ids_are_never_used_twice() {
-        let mut ledger = Ledger::new(Conn(3), Order::None);
+        let mut ledger = Ledger::new(Conn(3), Order::None, None);
         assert_eq!(ledger.next_id().0, 1);
         ledger.align(1_000);
         assert_eq!(ledger.next_id().0, 1_001);
@@ -424,7 +404,7 @@ mod tests {
 
     #[test]
     fn every_id_that_was_used_names_its_attempt_for_ever_and_no_other_does() {
-        let mut ledger = Ledger::new(Conn(3), Order::None);
+        let mut ledger = Ledger::new(Conn(3), Order::None, None);
         let mut ops = Vec::new();
         for phase in 0..4 {
             ledger.align(phase * 1_000);
@@ -446,7 +426,7 @@ mod tests {
 
     #[test]
     fn an_end_is_taken_once() {
-        let mut ledger = Ledger::new(Conn(3), Order::None);
+        let mut ledger = Ledger::new(Conn(3), Order::None, None);
         let (_, op) = ledger.next_id();
         ledger.begin(Open::new(op, Action::Post, At(10), At(99), None));
         let cx = Context::from_waker(Waker::noop());

@@ -138,6 +138,10 @@ impl Socket {
         let mut items = self.codec.borrow_mut().decode(bytes, &mut back);
         self.ledger.borrow_mut().resolve(&mut items);
         let parts = items.iter().map(|item| part(item, self.op_of(item))).collect();
+        let source = match source {
+            Source::Binary if self.is_understood(&items) => Source::Fields,
+            source => source,
+        };
         self.record_inbound(at, source, bytes, parts);
         self.trace(|| self.came(bytes, &items));
         self.tell_watches(at, bytes, &items);
@@ -147,6 +151,11 @@ impl Socket {
         for message in back {
             self.send_wire(message);
         }
+    }
+
+    /// Whether each byte of a binary message is a number's or a text's.
+    fn is_understood(&self, items: &[Item<'_>]) -> bool {
+        self.codec.borrow().names_bytes() && !items.contains(&Item::Undecodable)
     }
 
     /// A message that came, for people.
@@ -159,7 +168,7 @@ impl Socket {
             format!("{rule}{}", in_words(item, ours))
         });
         TracedStep::Came {
-            message: String::from_utf8_lossy(bytes).into_owned(),
+            message: codec.shown(bytes).into_owned(),
             taken: taken.collect(),
             unmatched: items.iter().any(|item| matches!(item, Item::Undecodable)),
         }

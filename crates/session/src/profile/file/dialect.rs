@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::exchange::{exchange_of, steps_of};
 use super::framing::{self, Grammar};
+use super::layout;
 use super::mistake::{Source, suggestion};
 use super::placed::Placed;
 use super::shape;
@@ -59,7 +60,8 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
                 .map(|value| (String::clone(name), value)),
         );
     }
-    let grammar = Grammar::of(&shape.framing);
+    let layout = layout::layout(&shape.framing, source);
+    let grammar = Grammar::of(&shape.framing, layout.as_deref());
     let handshake = handshake(&shape.handshake, of_caller.has, grammar, source);
     let mut dialect = Dialect {
         subprotocol: shape.subprotocol.as_deref().cloned(),
@@ -78,6 +80,7 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
     let admits_by_handshake = dialect.admits_by_handshake();
     dialect.framing = framing::framing(
         &shape.framing,
+        layout.clone(),
         source,
         if admits_by_handshake {
             preliminaries(&dialect.handshake)
@@ -118,7 +121,7 @@ fn preliminaries(handshake: &[HandshakeStep]) -> Vec<String> {
 /// The shortest time between two heartbeats of a client, in milliseconds.
 const HEARTBEAT_MS_MIN: u64 = 100;
 
-fn beating(shape: &shape::Beating, grammar: Grammar, source: &mut Source<'_>) -> Option<Beat> {
+fn beating(shape: &shape::Beating, grammar: Grammar<'_>, source: &mut Source<'_>) -> Option<Beat> {
     let nothing = Place { has: &[], needs: &[] };
     if *shape.every_ms < HEARTBEAT_MS_MIN {
         let what = format!("is {}, at least {HEARTBEAT_MS_MIN}", *shape.every_ms);
@@ -133,7 +136,7 @@ fn beating(shape: &shape::Beating, grammar: Grammar, source: &mut Source<'_>) ->
 fn handshake(
     shape: &[shape::Handshake],
     of_caller: &[Slot],
-    grammar: Grammar,
+    grammar: Grammar<'_>,
     source: &mut Source<'_>,
 ) -> Vec<HandshakeStep> {
     let mut steps = Vec::new();
@@ -156,7 +159,7 @@ fn kept(steps: &[HandshakeStep]) -> Vec<Slot> {
 fn step_of(
     shape: &shape::Handshake,
     has: &[Slot],
-    grammar: Grammar,
+    grammar: Grammar<'_>,
     source: &mut Source<'_>,
 ) -> HandshakeStep {
     let place = Place { has, needs: &[] };
@@ -183,7 +186,7 @@ fn step_of(
 
 fn ops(
     shape: &Placed<super::ops::Ops>,
-    how: (Grammar, Order, &[Slot]),
+    how: (Grammar<'_>, Order, &[Slot]),
     source: &mut Source<'_>,
 ) -> BTreeMap<Action, OpShape> {
     let mut ops = BTreeMap::new();
@@ -242,7 +245,7 @@ fn misplaced(action: Action, shape: &Placed<shape::Op>, source: &mut Source<'_>)
 fn op_of(
     action: Action,
     shape: &Placed<shape::Op>,
-    (grammar, order, kept): (Grammar, Order, &[Slot]),
+    (grammar, order, kept): (Grammar<'_>, Order, &[Slot]),
     source: &mut Source<'_>,
 ) -> Option<OpShape> {
     let (takes, needed) = action.takes();

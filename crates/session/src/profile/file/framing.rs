@@ -5,30 +5,35 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use super::layout;
 use super::mistake::{Source, listed, suggestion};
 use super::ops::KEYS;
 use super::placed::Placed;
 use super::shape::{self, Text};
 use crate::codec::{
-    Asked, Condition, Correlation, Envelope, Framing, Heartbeat, Kind, LENGTH, Lines, Meaning, Rule, Rules,
+    Asked, Condition, Correlation, Envelope, Framing, Heartbeat, Kind, LENGTH, Layout, Lines, Meaning, Rule,
+    Rules,
 };
 use crate::profile::Action;
 
 /// What a frame that is sent has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grammar {
+pub(super) enum Grammar<'a> {
     /// JSON.
     Json,
     /// A Socket.IO packet, as it goes over the wire.
     Packet,
     /// A STOMP frame, its end left out.
     Stomp,
+    /// The object of a frame that is laid out so.
+    Binary(&'a Layout),
     /// Anything.
     Text,
 }
 
-impl Grammar {
-    pub(super) fn of(framing: &shape::Framing) -> Self {
+impl<'a> Grammar<'a> {
+    /// `layout` is how frames are laid out, if that is known: else they are taken for JSON, which they are too.
+    pub(super) fn of(framing: &shape::Framing, layout: Option<&'a Layout>) -> Self {
         match framing {
             shape::Framing::Chat(_)
             | shape::Framing::Json(_)
@@ -37,6 +42,7 @@ impl Grammar {
             shape::Framing::SocketIo(_) => Self::Packet,
             shape::Framing::Stomp(_) => Self::Stomp,
             shape::Framing::Text(_) => Self::Text,
+            shape::Framing::Binary(_) | shape::Framing::Mqtt(_) => layout.map_or(Self::Json, Self::Binary),
         }
     }
 }
@@ -48,6 +54,7 @@ const WAMP: &str = include_str!("known/wamp.toml");
 
 pub(super) fn framing(
     shape: &shape::Framing,
+    layout: Option<Arc<Layout>>,
     source: &mut Source<'_>,
     preliminaries: Vec<String>,
 ) -> Framing {
@@ -87,6 +94,23 @@ pub(super) fn framing(
             let rules = read(&text.rules, &text.heartbeats, source);
             let rules = answering(rules, &text.rules, source);
             Framing::Text(Arc::new(lines(text, source)), rules)
+        }
+        shape::Framing::Binary(binary) => {
+            let rules = read(&binary.rules, &[], source);
+            let rules = answering(rules, &binary.rules, source);
+            let layout = layout.unwrap_or_default();
+            layout::answers(&binary.rules, &layout, source);
+            Framing::Binary(layout, rules)
+        }
+        shape::Framing::Mqtt(mqtt) => {
+            let mut rules = read(&mqtt.rules, &[], source);
+            // what is wrong with its version has been told
+            if let Some(known) = layout::known(mqtt, &mut Source::new("", "")) {
+                rules
+                    .rules
+                    .extend(known.rules.iter().filter_map(|rule| rule_of(rule, source)));
+            }
+            Framing::Binary(layout.unwrap_or_default(), Arc::new(rules))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What stands in a profile's TOML: the types that it is read into, and that its JSON Schema is made of. Every comment here is
 //! what an editor shows.
 
+mod binary;
 mod framing;
 mod http;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use super::ops::Ops;
 use super::placed::Placed;
+pub(super) use binary::*;
 pub(super) use framing::*;
 pub(super) use http::*;
 

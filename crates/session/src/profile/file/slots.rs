@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use crate::codec::{Slot, Template, TemplateError, Values, is_frame, is_packet};
+use crate::codec::{STAND_IN, STAND_IN_ID, Slot, Template, TemplateError, Values, is_frame, is_packet};
 
 use super::framing::Grammar;
+use super::layout::told;
 use super::mistake::{Source, listed, suggestion};
 use super::shape::{Holds, Text};
 
@@ -32,10 +33,12 @@ impl Source<'_> {
                 self.wrong(text.span(), "a placeholder `${` without its closing brace");
                 return None;
             }
-            Err(TemplateError::UnknownForm { slot, form, .. }) => {
-                let what = format!(
-                    "unknown form `{form}` of `${{{slot}}}`, there are `${{{slot}:bare}}` and `${{{slot}:bytes}}`"
-                );
+            Err(TemplateError::UnknownForm {
+                slot, form, forms, ..
+            }) => {
+                let forms: Vec<_> = forms.iter().map(|form| format!("${{{slot}:{form}}}")).collect();
+                let there = listed(forms.iter().map(String::as_str));
+                let what = format!("unknown form `{form}` of `${{{slot}}}`, there are {there}");
                 self.wrong(text.span(), what);
                 return None;
             }
@@ -69,11 +72,16 @@ impl Source<'_> {
     }
 
     /// A template that becomes a frame of this grammar.
-    pub(super) fn frame(&mut self, text: &Text, place: Place<'_>, grammar: Grammar) -> Option<Template> {
+    pub(super) fn frame(&mut self, text: &Text, place: Place<'_>, grammar: Grammar<'_>) -> Option<Template> {
         let template = self.template(text, place)?;
+        let stand_in = |slot| match (grammar, slot) {
+            (Grammar::Binary(_), Slot::Id | Slot::Request) => STAND_IN_ID,
+            (Grammar::Binary(_), _) => STAND_IN,
+            _ => "1",
+        };
         let filled = template
             .slots()
-            .fold(Values::new(), |values, slot| values.with(slot, "1"));
+            .fold(Values::new(), |values, slot| values.with(slot, stand_in(slot)));
         let json = template.json(&filled).unwrap_or_default();
         let hint = "a placeholder brings its own quotes, `${id:bare}` does not";
         let wrong = match grammar {
@@ -90,6 +98,7 @@ impl Source<'_> {
                     "is no STOMP frame: a command, a header `name:value` a line, an empty line, the body";
                 (!is_frame(&frame)).then(|| what.to_owned())
             }
+            Grammar::Binary(layout) => layout.check(&json).err().map(|error| told(&error, layout)),
             Grammar::Text => None,
         };
         match wrong {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Holds, Placed, Text};
+use super::{Binary, Holds, Mqtt, Placed, Text};
 
 /// How messages are framed.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,6 +26,10 @@ pub(in crate::profile::file) enum Framing {
     Stomp(Ruled),
     /// Plain text, one a message or in lines, taken to pieces by regular expressions.
     Text(Lines),
+    /// Binary frames, laid out field by field. Rules see each as an object: `packet`, the name of its kind, and its fields by their names.
+    Binary(Binary),
+    /// MQTT, whose packets and rules are known.
+    Mqtt(Mqtt),
 }
 
 /// Rules for what comes.
