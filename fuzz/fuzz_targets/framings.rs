@@ -1,4 +1,5 @@
-//! The framings of target profiles: whatever comes is taken to pieces in bounded many, lines are the same however they are cut; and
+//! The framings of target profiles: whatever comes is taken to pieces in bounded many, lines and binary frames are the same however they
+//! are cut, none of their bytes is lost, and what binary frames are shown as is what makes them; and
 //! whatever is taken for a profile is one, or is told what is wrong with it in a line that it has.
 #![no_main]
 
@@ -12,7 +13,7 @@ use session::profile::{ProfileError, TargetFile};
 /// A profile, but for its framing.
 const PROFILE: &str = include_str!("../../xtask/targets/notes.toml");
 
-static FRAMINGS: LazyLock<[Framing; 6]> = LazyLock::new(|| {
+static FRAMINGS: LazyLock<[Framing; 9]> = LazyLock::new(|| {
     let ruled = r#"{ rules = [
         { when = { "/type" = "event" }, event = { kind = "/data/0", content = "/data/1" } },
         { when = { "/error" = true }, error = { id = "/id", code = "/error" } },
@@ -26,9 +27,26 @@ static FRAMINGS: LazyLock<[Framing; 6]> = LazyLock::new(|| {
         { when = { "/payload" = true }, event = { named = "message", content = "/payload" } },
         { reply = { oldest = true } },
     ] }"#;
+    let binary = r#"{ HEAD packets = [
+        { name = "say", when = { kind = 0 }, fields = [{ name = "id", type = "u16le" }, { name = "text", type = "text" }] },
+        { name = "told", when = { kind = 1 }, fields = [
+            { type = "varint", measures = "text", plus = 1 }, { name = "to", type = "text", length = "zero" },
+            { name = "key", type = "bytes", length = 3 }, { name = "text", type = "text" }, { name = "more", type = "u64", optional = true },
+        ] },
+        { name = "ping", when = { kind = 2, flags = 1 } },
+    ], rules = [
+        { when = { "/packet" = "ping" }, heartbeat = { answer = '{"packet":"say","id":1,"text":""}' } },
+        { when = { "/packet" = "told" }, event = { named = "told", content = "" } },
+        { reply = { id = "/id" } },
+    ] }"#;
+    let kind = r#"{ name = "kind", type = "u3" }, { name = "flags", type = "u5", default = 1 }"#;
+    let stream = format!(r#"head = [{kind}, {{ type = "varint", measures = "all" }}],"#);
     let known = "{}";
     [
         framing("text", lines),
+        framing("binary", &binary.replace("HEAD", &stream)),
+        framing("mqtt", known),
+        framing("binary", &binary.replace("HEAD", &format!("head = [{kind}],"))),
         framing("json", ruled),
         framing("socket-io", ruled),
         framing("stomp", ruled),
@@ -41,12 +59,15 @@ fn framing(name: &str, table: &str) -> Framing {
     let (before, rest) = PROFILE.split_once("[dialect.framing.json]").expect("a framing");
     let (_, ops) = rest.split_once("[dialect.ops]").expect("ops");
     let mut file = format!("{before}framing = {{ {name} = {table} }}\n[dialect.ops]{ops}");
-    if matches!(name, "socket-io" | "stomp") {
-        // their requests look different; what comes is what is tried here
-        let frame = match name {
-            "stomp" => r#""SEND\nreceipt:${id}\n\n${body}""#,
-            _ => r#"'42${id:bare}["x",${body}]'"#,
-        };
+    // their requests look different; what comes is what is tried here
+    let frame = match name {
+        "stomp" => Some(r#""SEND\nreceipt:${id}\n\n${body}""#),
+        "socket-io" => Some(r#"'42${id:bare}["x",${body}]'"#),
+        "binary" => Some(r#"'{"packet":"say","id":${id:u16},"text":${body}}'"#),
+        "mqtt" => Some(r#"'{"packet":"publish-1","id":${id:u16},"topic":"","payload":${body}}'"#),
+        _ => None,
+    };
+    if let Some(frame) = frame {
         let (before, after) = file.split_once("[dialect.ops]").expect("ops");
         let (_, unseen) = after.split_once("[unseen]").expect("what is unseen");
         file = format!(
@@ -64,8 +85,11 @@ fuzz_target!(|data: &[u8]| {
         let items = codec.decode(data, &mut back).len();
         assert!(items <= data.len() + 1 && back.len() <= items);
         assert_eq!(codec.taken_by().len(), items);
+        let whole = [codec.whole(data), codec.unfinished()].concat();
+        assert!(whole == data);
     }
-    cut(&FRAMINGS[0], data);
+    FRAMINGS[..3].iter().for_each(|framing| cut(framing, data));
+    FRAMINGS[1..4].iter().for_each(|framing| written(framing, data));
     if let Ok(text) = std::str::from_utf8(data) {
         profile(text);
     }
@@ -89,6 +113,26 @@ fn cut(framing: &Framing, data: &[u8]) {
     }
     let size = usize::from(*data.first().unwrap_or(&1)).max(1);
     assert_eq!(decode(&mut data.chunks(size)), whole);
+}
+
+/// The first frame, written anew from what it is shown as, is shown as the same.
+fn written(framing: &Framing, data: &[u8]) {
+    let Framing::Binary(layout, _) = framing else {
+        panic!("binary")
+    };
+    // what is no frame is shown as it is, which may look like an object
+    if data.first() == Some(&b'{') {
+        return;
+    }
+    let codec = framing.codec();
+    let shown = codec.shown(data);
+    let mut objects = serde_json::Deserializer::from_str(&shown).into_iter::<serde_json::Value>();
+    let Some(Ok(object @ serde_json::Value::Object(_))) = objects.next() else {
+        return;
+    };
+    let frame = layout.write(&object.to_string()).expect("what was read can be written");
+    let again: serde_json::Value = serde_json::from_str(&codec.shown(&frame)).expect("a frame");
+    assert_eq!(again, object);
 }
 
 fn profile(text: &str) {

@@ -259,6 +259,41 @@ fn a_chat_of_tickets_and_grants_in_which_no_answer_has_an_id() {
 }
 
 #[test]
+fn a_protocol_of_bytes_whose_frames_come_in_pieces() {
+    run(&beside("shelf.toml"), &[], false).is_valid();
+    let leaky = run(&beside("shelf.toml"), &[], true);
+    leaky.finds("Thread", "probe accepted: reading a foreign thread");
+    leaky.finds("Secret", "secret of another user");
+}
+
+#[test]
+fn what_leaks_in_a_field_without_a_name_is_caught() {
+    let told = beside("shelf.toml").replace("${env:LEAKY=0}", "2");
+    run(&told, &[], false).finds("Secret", "secret of another user");
+}
+
+#[test]
+fn frames_of_bytes_are_shown_by_their_fields() {
+    let (code, said) = checked(&beside("shelf.toml"));
+    assert_eq!(code, 0, "{said}");
+    for part in [
+        r#"{"packet":"new","id":"#,
+        r#"rule 1: proof of life"#,
+        r#"->  {"packet":"pong","id":0}"#,
+        "messages that nothing matched: 0",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    let misnamed = beside("shelf.toml").replace(r#"{"packet":"list""#, r#"{"packet":"lst""#);
+    let (code, said) = checked(&misnamed);
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.contains("is no frame: there is no packet `lst`, did you mean `list`?"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_nothing_would_prove_is_told_beforehand() {
     let profile = notes()
         .replace("logout = {", "#")

@@ -108,6 +108,17 @@ pub trait Codec {
         &[]
     }
 
+    /// The bytes that the items of the last message are of: the begin of a frame that is whole now, and `message`, but for the begin of
+    /// one that is not.
+    fn whole<'a>(&'a self, message: &'a [u8]) -> &'a [u8] {
+        message
+    }
+
+    /// What has come of a frame that is not whole, if [`Self::whole`] leaves that out.
+    fn unfinished(&self) -> &[u8] {
+        &[]
+    }
+
     /// Whether the binary messages that it understands are numbers and text, each byte of which has its place, so that none of them is
     /// unreadable for not being text.
     fn names_bytes(&self) -> bool {

@@ -30,6 +30,8 @@ async def frames(reader, writer):
             return
         if first & 15 == 1:
             yield json.loads(data)
+        if first & 15 == 2:
+            yield data
 
 def send(writer, data, opcode=1):
     size = bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big") if len(data) < 65536 else b"\x7f" + len(data).to_bytes(8, "big")

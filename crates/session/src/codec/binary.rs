@@ -24,6 +24,10 @@ pub struct Binary {
     begun: Vec<u8>,
     /// Bytes that it has at least.
     needed: usize,
+    /// The last message, behind what had come before of its first frame; empty if nothing had.
+    joined: Vec<u8>,
+    /// Bytes of that, or of the last message, up to the end of its last frame.
+    read: usize,
 }
 
 impl Binary {
@@ -35,6 +39,8 @@ impl Binary {
             reader: Reader::new(rules, false),
             begun: Vec::new(),
             needed: 0,
+            joined: Vec::new(),
+            read: 0,
         }
     }
 
@@ -71,21 +77,22 @@ impl Codec for Binary {
     fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Vec<Item<'a>> {
         self.reader.begin();
         let from = back.len();
-        let items = if self.begun.is_empty() {
-            let (items, rest) = self.items(message, back);
-            self.begun = rest.to_vec();
-            items
-        } else {
+        self.joined = Vec::new();
+        if !self.begun.is_empty() {
             self.begun.extend_from_slice(message);
+            self.read = 0;
             // so that a frame that comes byte by byte is read once
             if self.begun.len() < self.needed {
                 return Vec::new();
             }
-            let begun = std::mem::take(&mut self.begun);
-            let (items, rest) = self.items(&begun, back);
-            self.begun = rest.to_vec();
-            items
-        };
+            self.joined = std::mem::take(&mut self.begun);
+        }
+        let joined = std::mem::take(&mut self.joined);
+        let bytes = if joined.is_empty() { message } else { &joined };
+        let (items, rest) = self.items(bytes, back);
+        self.read = bytes.len() - rest.len();
+        self.begun = rest.to_vec();
+        self.joined = joined;
         for answer in &mut back[from..] {
             let frame = match answer {
                 // a profile's answers are frames
@@ -99,6 +106,19 @@ impl Codec for Binary {
 
     fn taken_by(&self) -> &[Option<usize>] {
         self.reader.taken()
+    }
+
+    fn whole<'a>(&'a self, message: &'a [u8]) -> &'a [u8] {
+        let bytes = if self.joined.is_empty() {
+            message
+        } else {
+            &self.joined
+        };
+        bytes.get(..self.read).unwrap_or_default()
+    }
+
+    fn unfinished(&self) -> &[u8] {
+        &self.begun
     }
 
     fn names_bytes(&self) -> bool {
@@ -213,10 +233,11 @@ mod tests {
     /// What some messages are taken for.
     fn taken(stream: bool, messages: &[&[u8]]) -> Vec<String> {
         let mut codec = Binary::new(layout(stream), rules());
-        let mut told = Vec::new();
+        let (mut told, mut whole) = (Vec::new(), Vec::new());
         for message in messages {
             let items = codec.decode(message, &mut Vec::new());
             assert_eq!(codec.taken_by().len(), items.len());
+            whole.extend_from_slice(codec.whole(message));
             told.extend(items.into_iter().map(|item| match item {
                 Item::Reply {
                     whose: Whose::Id(id),
@@ -227,6 +248,9 @@ mod tests {
                 other => format!("{other:?}"),
             }));
         }
+        // nothing is lost, and nothing comes twice
+        whole.extend_from_slice(codec.unfinished());
+        assert_eq!(whole, messages.concat());
         told
     }
 
@@ -293,13 +317,10 @@ mod tests {
             panic!("a frame")
         };
         assert_eq!(sent, b"\x00\x08\x01\x00\x00\x00\x07a\"b");
-        assert_eq!(
-            codec.shown(&sent),
-            r#"{"packet":"answer","kind":1,"id":7,"text":"a\"b"}"#
-        );
+        assert_eq!(codec.shown(&sent), r#"{"packet":"answer","id":7,"text":"a\"b"}"#);
         assert_eq!(
             codec.shown(b"\x00\x01\x03\x00\x05\xff"),
-            r#"{"packet":"ping","kind":3} \x00\x05\xff"#
+            r#"{"packet":"ping"} \x00\x05\xff"#
         );
         let mut back = Vec::new();
         Binary::new(layout(true), rules()).decode(b"\x00\x01\x03", &mut back);

@@ -62,7 +62,12 @@ pub enum Form {
     Text(Extent),
     /// Anything.
     Bytes(Extent),
+    /// A UUID (RFC 9562), as its 16 bytes; its object has it as text.
+    Uuid,
 }
+
+/// Bytes of a UUID.
+const UUID_BYTES: usize = 16;
 
 /// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

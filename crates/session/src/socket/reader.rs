@@ -49,6 +49,10 @@ impl Socket {
         if !unfinished.is_empty() {
             self.record_inbound(self.worker.clock.now(), Source::Partial, &unfinished, Vec::new());
         }
+        let begun = self.codec.borrow().unfinished().to_vec();
+        if !begun.is_empty() {
+            self.record_inbound(self.worker.clock.now(), Source::Partial, &begun, Vec::new());
+        }
         // so that the end does not abort this very task
         self.reader.borrow_mut().take();
         self.end(end);
@@ -138,12 +142,13 @@ impl Socket {
         let mut items = self.codec.borrow_mut().decode(bytes, &mut back);
         self.ledger.borrow_mut().resolve(&mut items);
         let parts = items.iter().map(|item| part(item, self.op_of(item))).collect();
-        let source = match source {
-            Source::Binary if self.is_understood(&items) => Source::Fields,
-            source => source,
-        };
-        self.record_inbound(at, source, bytes, parts);
-        self.trace(|| self.came(bytes, &items));
+        match source {
+            Source::Binary => self.take_binary(at, bytes, &items, parts),
+            source => {
+                self.record_inbound(at, source, bytes, parts);
+                self.trace(|| self.came(bytes, &items));
+            }
+        }
         self.tell_watches(at, bytes, &items);
         for item in &items {
             self.act_on(at, item, self.op_of(item));
@@ -153,9 +158,19 @@ impl Socket {
         }
     }
 
-    /// Whether each byte of a binary message is a number's or a text's.
-    fn is_understood(&self, items: &[Item<'_>]) -> bool {
-        self.codec.borrow().names_bytes() && !items.contains(&Item::Undecodable)
+    /// Records the frames that are whole, be they a part of a message or more than that.
+    fn take_binary(&self, at: At, message: &[u8], items: &[Item<'_>], parts: Vec<Part<'_>>) {
+        let codec = self.codec.borrow();
+        let bytes = codec.whole(message);
+        if bytes.is_empty() && items.is_empty() {
+            return;
+        }
+        let source = match codec.names_bytes() && !items.contains(&Item::Undecodable) {
+            true => Source::Fields,
+            false => Source::Binary,
+        };
+        self.record_inbound(at, source, bytes, parts);
+        self.trace(|| self.came(bytes, items));
     }
 
     /// A message that came, for people.

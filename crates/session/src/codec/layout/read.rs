@@ -1,7 +1,7 @@
 //! Frames as the objects that they are.
 
 use super::bits::{Cursor, Fault};
-use super::{Content, Extent, Field, Form, Layout, Measured, PACKET, Packet};
+use super::{Content, Extent, Field, Form, Layout, Measured, PACKET, Packet, UUID_BYTES};
 use crate::limits::MESSAGE_LIMIT_BYTES;
 
 /// The first frame of some bytes.
@@ -24,6 +24,7 @@ enum Value<'b> {
     Number(u64),
     Text(&'b str),
     Bytes(&'b [u8]),
+    Uuid(&'b [u8]),
 }
 
 /// What was read of a frame.
@@ -81,7 +82,10 @@ impl Layout {
         found.member(PACKET, &Value::Text(&packet.name));
         let mut cursor = Cursor::new(frame);
         for field in &self.head {
-            found.field(field, &mut cursor).ok()?;
+            // what its kind has said is not said again
+            let known = |(name, _): &(String, u64)| field.name.as_ref() == Some(name);
+            let told = !packet.when.iter().any(known);
+            found.field(field, &mut cursor, told).ok()?;
         }
         let is = |(name, number): &(String, u64)| found.numbers.contains(&(name.as_str(), *number));
         if !packet.when.iter().all(is) {
@@ -91,7 +95,7 @@ impl Layout {
             if field.optional && cursor.rest().is_empty() {
                 break;
             }
-            found.field(field, &mut cursor).ok()?;
+            found.field(field, &mut cursor, true).ok()?;
         }
         found.object.push('}');
         cursor.rest().is_empty().then_some(found.object)
@@ -99,7 +103,8 @@ impl Layout {
 }
 
 impl<'b> Found<'b> {
-    fn field(&mut self, field: &'b Field, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    /// Reads a field, which is `told` if it has a name.
+    fn field(&mut self, field: &'b Field, cursor: &mut Cursor<'_>, told: bool) -> Result<(), Fault> {
         let value = match &field.form {
             Form::Number(integer) => {
                 let number = cursor.number(*integer)?;
@@ -125,11 +130,12 @@ impl<'b> Found<'b> {
                 })
             }
             Form::Bytes(extent) => Value::Bytes(self.content(field, *extent, cursor)?),
+            Form::Uuid => Value::Uuid(cursor.take(UUID_BYTES)?),
         };
         if field.is.as_ref().is_some_and(|is| !value.is(is)) {
             return Err(Fault::Wrong);
         }
-        if let Some(name) = &field.name {
+        if let Some(name) = field.name.as_ref().filter(|_| told) {
             self.member(name, &value);
         }
         Ok(())
@@ -163,6 +169,7 @@ impl<'b> Found<'b> {
             Value::Number(number) => object.push_str(&number.to_string()),
             Value::Text(text) => push_text(object, text),
             Value::Bytes(bytes) => push_text(object, &digits(bytes)),
+            Value::Uuid(bytes) => push_text(object, &hyphenated(bytes)),
         }
     }
 }
@@ -173,6 +180,7 @@ impl Value<'_> {
             (Self::Number(number), Content::Number(is)) => number == is,
             (Self::Text(text), Content::Text(is)) => text == is,
             (Self::Bytes(bytes), Content::Text(is)) => digits(bytes) == *is,
+            (Self::Uuid(bytes), Content::Text(is)) => hyphenated(bytes) == *is,
             _ => false,
         }
     }
@@ -190,4 +198,13 @@ fn digits(bytes: &[u8]) -> String {
         .iter()
         .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
         .collect()
+}
+
+/// The digits of a UUID, in groups of 8, 4, 4, 4 and 12.
+fn hyphenated(uuid: &[u8]) -> String {
+    let mut text = digits(uuid);
+    for at in [20, 16, 12, 8] {
+        text.insert(at, '-');
+    }
+    text
 }

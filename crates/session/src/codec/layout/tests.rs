@@ -95,18 +95,39 @@ fn check(object: &str, bytes: &[u8]) {
 #[test]
 fn objects_are_frames_and_frames_objects() {
     check(
-        r#"{"packet":"say","kind":1,"flags":0,"id":258,"to":"é","key":"00ff","note":"n"}"#,
+        r#"{"packet":"say","flags":0,"id":258,"to":"é","key":"00ff","note":"n"}"#,
         b"\x10\x09\x01\x02\x00\x02\xc3\xa9\x00\xff\x6e",
     );
     check(
-        r#"{"packet":"told","kind":2,"flags":5,"from":"a","tag":"t","body":"hi"}"#,
+        r#"{"packet":"told","flags":5,"from":"a","tag":"t","body":"hi"}"#,
         b"\x25\x0a\x03\x00a\0t\0\0\0hi",
     );
     check(
-        r#"{"packet":"told","kind":2,"flags":5,"from":"","tag":"tags","body":"","code":7}"#,
+        r#"{"packet":"told","flags":5,"from":"","tag":"tags","body":"","code":7}"#,
         b"\x25\x08\x01\x00\0tags\x07",
     );
-    check(r#"{"packet":"magic","kind":3,"flags":0}"#, b"\x30\x03\x02ok");
+    check(r#"{"packet":"magic","flags":0}"#, b"\x30\x03\x02ok");
+}
+
+#[test]
+fn a_uuid_is_sixteen_bytes() {
+    let layout = Layout {
+        head: Vec::new(),
+        packets: vec![Packet {
+            name: "p".to_owned(),
+            when: Vec::new(),
+            fields: vec![field("of", Form::Uuid)],
+        }],
+    };
+    let object = r#"{"packet":"p","of":"00112233-4455-6677-8899-aabbccddeeff"}"#;
+    let bytes: Vec<u8> = (0..16).map(|byte| byte * 0x11).collect();
+    assert_eq!(layout.write(object).as_deref(), Ok(&bytes[..]));
+    assert_eq!(layout.write(&object.replace('-', "")).as_deref(), Ok(&bytes[..]));
+    let whole = |object| Read::Whole { object, after: &[] };
+    assert_eq!(layout.read(&bytes), whole(Some(object.to_owned())));
+    assert_eq!(layout.read(&bytes[1..]), whole(None));
+    let why = layout.write(&object.replace("00", "")).unwrap_err().to_string();
+    assert_eq!(why, "`of` of `p` has 15 bytes, it takes 16");
 }
 
 #[test]
@@ -222,8 +243,8 @@ proptest! {
     fn frames_survive(id: u16, to in "[^\\x00]{0,9}", key: [u8; 2], note: String, code in proptest::option::of(any::<u8>())) {
         let layout = layout();
         let key = format!("{:02x}{:02x}", key[0], key[1]);
-        let say = serde_json::json!({"packet": "say", "kind": 1, "flags": 2, "id": id, "to": to, "key": key, "note": note});
-        let mut told = serde_json::json!({"packet": "told", "kind": 2, "flags": 0, "from": to, "tag": "", "body": note});
+        let say = serde_json::json!({"packet": "say", "flags": 2, "id": id, "to": to, "key": key, "note": note});
+        let mut told = serde_json::json!({"packet": "told", "flags": 0, "from": to, "tag": "", "body": note});
         if let Some(code) = code {
             told["code"] = code.into();
         }

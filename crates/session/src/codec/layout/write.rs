@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::bits::Pen;
-use super::{Content, Extent, Field, Form, Integer, Layout, Measured, PACKET, Packet};
+use super::{Content, Extent, Field, Form, Integer, Layout, Measured, PACKET, Packet, UUID_BYTES};
 
 /// What stands for a request id while a frame is tried.
 pub(crate) const STAND_IN_ID: &str = "3735928558";
@@ -172,6 +172,7 @@ impl Given<'_> {
                 let too_long = || self.unfit(measured.unwrap_or(field), "is too long");
                 pen.number(*integer, number.ok_or_else(too_long)?);
             }
+            Form::Uuid => pen.put(&self.content(field)?),
             Form::Text(extent) | Form::Bytes(extent) => {
                 let content = self.content(field)?;
                 match extent {
@@ -253,17 +254,20 @@ impl Given<'_> {
             && [STAND_IN, STAND_IN_ID]
                 .iter()
                 .any(|stand_in| text.contains(stand_in));
-        let (extent, mut content) = match &field.form {
-            Form::Bytes(extent) if stand_in => (extent, Vec::new()),
-            Form::Bytes(extent) => {
-                let bytes = bytes(&text)
-                    .ok_or_else(|| self.unfit(field, "is not in hexadecimal digits, two a byte"))?;
-                (extent, bytes)
-            }
-            Form::Text(extent) => (extent, text.into_bytes()),
+        let extent = match &field.form {
+            Form::Text(extent) | Form::Bytes(extent) => *extent,
+            Form::Uuid => Extent::Fixed(UUID_BYTES),
             Form::Number(_) | Form::Measure(..) => return Ok(Vec::new()),
         };
-        if let Extent::Fixed(length) = *extent {
+        let mut content = match &field.form {
+            Form::Text(_) => text.into_bytes(),
+            _ if stand_in => Vec::new(),
+            _ => {
+                let why = "is not in hexadecimal digits, two a byte";
+                bytes(&text).ok_or_else(|| self.unfit(field, why))?
+            }
+        };
+        if let Extent::Fixed(length) = extent {
             let is_text = matches!(field.form, Form::Text(_));
             if !stand_in && (content.len() > length || content.len() < length && !is_text) {
                 return Err(self.unfit(field, &format!("has {} bytes, it takes {length}", content.len())));

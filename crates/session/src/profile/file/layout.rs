@@ -12,6 +12,7 @@ use crate::codec::{
 /// What text and bytes are called.
 const TEXT: &str = "text";
 const BYTES: &str = "bytes";
+const UUID: &str = "uuid";
 /// What `measures` the frame.
 const ALL: &str = "all";
 const REST: &str = "rest";
@@ -53,13 +54,11 @@ pub(super) fn known(mqtt: &shape::Mqtt, source: &mut Source<'_>) -> Option<shape
 }
 
 fn of_binary(shape: &shape::Binary, source: &mut Source<'_>) -> Option<Layout> {
-    let head = fields_of(&shape.head, true, source);
-    let mut packets = Vec::new();
-    for packet in shape.packets.iter() {
-        packets.push(packet_of(packet, head.as_deref().unwrap_or_default(), source));
-    }
-    let packets: Vec<Packet> = packets.into_iter().collect::<Option<_>>()?;
-    let layout = Layout { head: head?, packets };
+    let head = fields_of(&shape.head, true, source)?;
+    let packets = shape.packets.iter();
+    let packets: Vec<_> = packets.map(|packet| packet_of(packet, &head, source)).collect();
+    let packets = packets.into_iter().collect::<Option<_>>()?;
+    let layout = Layout { head, packets };
     if layout.packets.is_empty() {
         source.wrong(
             shape.packets.span(),
@@ -154,7 +153,7 @@ fn misplaced(
         matches!(form, Form::Measure(..)) && bits.is_some_and(|bits| !(begun + bits).is_multiple_of(8))
     };
     match &field.form {
-        Form::Text(_) | Form::Bytes(_) if head => Some("a head has numbers and nothing else"),
+        Form::Text(_) | Form::Bytes(_) | Form::Uuid if head => Some("a head has numbers and nothing else"),
         form if !head && of_frame(form) => {
             Some("`all` and `rest` are measured in the head, so that every frame ends alike")
         }
@@ -201,6 +200,7 @@ fn field_of(shape: &Placed<shape::Field>, form: Form, source: &mut Source<'_>) -
             (Form::Measure(..), _) => Some("what is measured is counted".to_owned()),
             (_, Content::Number(_)) => Some("is no text".to_owned()),
             (Form::Text(_), _) => None,
+            (Form::Uuid, _) => Some("a UUID is given".to_owned()),
             (Form::Bytes(_), Content::Text(text)) => {
                 let digits = text
                     .bytes()
@@ -242,10 +242,21 @@ fn form_of(
     let is_text = match shape.kind.as_str() {
         TEXT => true,
         BYTES => false,
+        UUID => {
+            let more = shape.length.as_ref().map(Placed::span);
+            let more = more.or(shape.measures.as_ref().map(Placed::span));
+            return match more {
+                Some(at) => {
+                    source.wrong(at, "a UUID has 16 bytes");
+                    None
+                }
+                None => Some(Form::Uuid),
+            };
+        }
         name => {
             let Some(integer) = integer(name) else {
                 let names = [
-                    TEXT, BYTES, "u8", "u16", "u24", "u32", "u64", "u16le", "u32le", "u64le", VARINT,
+                    TEXT, BYTES, UUID, "u8", "u16", "u24", "u32", "u64", "u16le", "u32le", "u64le", VARINT,
                 ];
                 let near = suggestion(name, names);
                 source.wrong(shape.kind.span(), format!("there is no type `{name}`{near}"));

@@ -4,6 +4,7 @@ use super::*;
 use crate::codec::{Framing, Slot, Values};
 use crate::profile::{Accounts, Action, Ready};
 
+mod binary;
 mod told;
 
 /// A small service's profile, whole and good.
@@ -258,6 +259,8 @@ fn every_documented_framing_is_one() {
         "socket-io",
         "stomp",
         "text",
+        "binary",
+        "mqtt",
         "says",
         "pusher",
         "phx_join",

@@ -53,8 +53,8 @@ pub(in crate::profile::file) struct Field {
     /// Its name, which is a member of the frame's object. What has none is not shown, and has an `is`, a `default` or `measures`.
     pub(in crate::profile::file) name: Option<Text>,
     /// What it is: `u1` to `u64` (a number of so many bits, the highest first; what has less than eight shares a byte with its
-    /// neighbours), `u16le`, `u24le`, `u32le`, `u64le` (the lowest byte first), `varint` (LEB128), `text` (UTF-8) or `bytes` (in
-    /// hexadecimal digits).
+    /// neighbours), `u16le`, `u24le`, `u32le`, `u64le` (the lowest byte first), `varint` (LEB128), `text` (UTF-8), `bytes` (in
+    /// hexadecimal digits) or `uuid` (its 16 bytes).
     #[serde(rename = "type")]
     pub(in crate::profile::file) kind: Text,
     /// Where text or bytes end: after as many bytes as a number right before them says (`"u16"`), after so many (`16`), or at a zero
