@@ -9,6 +9,8 @@
 
 use std::sync::LazyLock;
 
+#[cfg(target_arch = "x86_64")]
+use memchr::arch::x86_64::avx2::memchr::Two;
 use memchr::memchr2_iter;
 use memchr::memmem::Finder;
 
@@ -96,11 +98,11 @@ pub(super) fn find(bytes: &[u8], found: &mut Vec<(usize, Needle)>) {
     let (mut sorted, mut searched) = (true, 0);
     for from in (0..bytes.len()).step_by(BLOCK_LEN) {
         let to = bytes.len().min(from + BLOCK_LEN);
-        for at in memchr2_iter(MARKER[0], MARKER[0].to_ascii_uppercase(), &bytes[from..to]) {
+        each_letter(&bytes[from..to], |at| {
             if may_be_needle(bytes, from + at) {
                 found.extend(around(bytes, from + at));
             }
-        }
+        });
         let lettered = found.len();
         let (pieces, rest) = bytes[from..to].as_chunks::<PIECE_LEN>();
         for (nth, _) in pieces
@@ -118,6 +120,22 @@ pub(super) fn find(bytes: &[u8], found: &mut Vec<(usize, Needle)>) {
     if !sorted {
         found.sort_by_key(|(at, _)| *at);
     }
+}
+
+/// The marker's first letter, in either case.
+const LETTERS: [u8; 2] = [MARKER[0], MARKER[0].to_ascii_uppercase()];
+
+/// For a processor that has AVX2: what [`memchr2_iter`] comes to there, without finding that out anew after each letter.
+#[cfg(target_arch = "x86_64")]
+static AVX2: LazyLock<Option<Two>> = LazyLock::new(|| Two::new(LETTERS[0], LETTERS[1]));
+
+/// Tells where the marker's first letter stands.
+fn each_letter(bytes: &[u8], found: impl FnMut(usize)) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(letters) = &*AVX2 {
+        return letters.iter(bytes).for_each(found);
+    }
+    memchr2_iter(LETTERS[0], LETTERS[1], bytes).for_each(found);
 }
 
 /// Whether any needle occurs: the pass that every scan begins with, and all that most bytes need. (Canaries
