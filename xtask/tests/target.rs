@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use driven::{hollow, notes, program, run};
+use driven::{beside, hollow, notes, run};
 
 #[test]
 fn a_service_of_ones_own_is_proven_apart() {
@@ -238,12 +238,6 @@ fn a_service_that_lets_in_whoever_connects_says_so() {
     let run = run(&declared, &[], false);
     run.ends(0);
     assert!(!run.said.contains(kind), "{}", run.said);
-}
-
-/// The profile of a service beside this test.
-fn beside(name: &str) -> String {
-    let profile = fs::read_to_string(program(name)).unwrap();
-    profile.replace("\"FOLDER\"", &format!("{:?}", program("")))
 }
 
 /// A service of forms, cookies and posts over HTTP.

@@ -17,8 +17,13 @@ pub(crate) struct Answer {
 impl Answer {
     /// To what could not be asked.
     pub(crate) fn not_made(reason: String, now: At) -> Self {
+        Self::known(Outcome::Info(reason), now)
+    }
+
+    /// To what need not be asked.
+    pub(crate) fn known(outcome: Outcome, now: At) -> Self {
         Self {
-            outcome: Outcome::Info(reason),
+            outcome,
             status: None,
             values: Values::new(),
             during: Interval { from: now, to: now },

@@ -26,6 +26,8 @@ pub(crate) struct UserEntry {
     pub(crate) access_token: OnceLock<String>,
     /// Its threads of [`Plan::TITLES`], in that order.
     pub(crate) threads: OnceLock<Vec<String>>,
+    /// The thread that its connection is to, where each thread is a connection of its own; the first of [`Self::threads`].
+    pub(crate) home: OnceLock<String>,
     /// What resumes its first connection.
     pub(crate) resume: OnceLock<String>,
 }

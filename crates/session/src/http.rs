@@ -44,6 +44,13 @@ pub(crate) struct Call<'a> {
     pub(crate) probe: bool,
 }
 
+impl Line {
+    /// The attempt that the next request is.
+    pub(crate) fn next_op(&self) -> Op {
+        Op::of(self.conn, self.requests.get() + 1)
+    }
+}
+
 impl Http {
     pub(crate) fn new(worker: &Rc<Worker>) -> Self {
         Self {

@@ -42,6 +42,7 @@ mod cue;
 mod drive;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod home;
 mod http;
 mod limits;
 mod login;

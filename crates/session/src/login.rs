@@ -60,7 +60,7 @@ impl Login {
 /// Registers and logs in the users of one worker.
 pub(crate) struct Desk {
     pub(crate) http: Http,
-    worker: Rc<Worker>,
+    pub(crate) worker: Rc<Worker>,
 }
 
 impl Desk {

@@ -6,6 +6,7 @@
 //! next has something pushed to itself, after which nothing of the provocation can still be on its way.
 
 mod boundary;
+mod connect;
 mod forge;
 mod lure;
 mod note;
@@ -134,7 +135,10 @@ impl VirtualUser {
     /// Tries everything that is asked over the first connection: what concerns different objects at once.
     async fn probe_over(&self, socket: &Rc<Socket>) {
         self.probe_cancel(socket).await;
-        let threads = join_all(self.victims().map(|victim| self.probe_threads(socket, victim)));
+        let threads = join_all(self.victims().map(|victim| async move {
+            self.probe_connecting(socket, victim).await;
+            self.probe_threads(socket, victim).await;
+        }));
         let strange = async {
             if let Some(stranger) = self.plan().stranger(&self.person) {
                 self.probe_rooms(socket, stranger).await;
@@ -187,8 +191,17 @@ impl VirtualUser {
         let socket = fresh.as_ref().unwrap_or(socket);
         let before = socket.call(control.clone()).await.is_ok();
         let betrayal = betrayed_by.map(|needle| socket.watch(needle));
-        let (answer, made) = match socket.begin(attack.probe()) {
-            Ok(attempt) => (attempt.end().await, true),
+        let attack = attack.probe();
+        let mut holder = socket.holder();
+        let begun = match socket.reach(&attack).await {
+            Ok(()) => socket.begin(attack),
+            Err(turned_away) => Err(turned_away),
+        };
+        let (answer, made) = match begun {
+            Ok(attempt) => {
+                holder = attempt.over().holder();
+                (attempt.end().await, true)
+            }
             Err(answer) => (answer, false),
         };
         let betrayed = betrayal.map(|mut watch| watch.try_recv().is_ok());
@@ -197,7 +210,6 @@ impl VirtualUser {
             false => None,
         };
         let after = anew.as_ref().unwrap_or(socket).call(control).await.is_ok();
-        let holder = socket.holder();
         Some(Tried {
             check,
             name,

@@ -79,11 +79,12 @@ impl Profile {
         let can = |action| self.dialects.iter().any(|dialect| dialect.can(action));
         let derives = |dialect: &Dialect| dialect.ops.get(&Action::Post).is_some_and(|post| post.derives);
         let named = can(Action::WhoAmI) || self.http.me.is_some() || self.dialects.iter().any(Dialect::names);
+        let owned = self.dialects.iter().any(Dialect::connects_to_owned);
         let ends = [&self.http.logout, &self.http.login_short, &self.http.refresh];
         let all = [
             (
                 Check::Thread,
-                can(Action::CreateThread),
+                can(Action::CreateThread) || owned,
                 "nothing is made that has an owner: `create-thread`",
             ),
             (
@@ -176,6 +177,10 @@ pub struct Dialect {
     pub heartbeat: Option<Beat>,
     /// Whether the service closes the connection on whoever asks for what it denies, so that a close is a refusal.
     pub denies_by_closing: bool,
+    /// Whether it lets in whoever may not be connected to a thread, and tells them nothing: what is pushed decides.
+    pub denies_by_silence: bool,
+    /// How long after the upgrade it may take to shut out again whom it does not let in; `None` if nothing is said of that.
+    pub shuts_out_within: Option<Duration>,
 }
 
 /// What a client sends by itself, so that the service knows that it lives.
@@ -191,7 +196,7 @@ impl Dialect {
     /// Whether the target can do `action`.
     #[must_use]
     pub fn can(&self, action: Action) -> bool {
-        self.ops.contains_key(&action)
+        self.ops.contains_key(&action) || self.listens_by_connecting(action)
     }
 
     /// How many request ids there are on the wire, if they start again.
@@ -204,17 +209,45 @@ impl Dialect {
         frames.filter_map(Template::ids).min()
     }
 
-    /// Whether messages, not the upgrade, say who one is, so that everybody is let in at first.
+    /// Whether each thread is a connection of its own: whoever connects says to which.
+    #[must_use]
+    pub fn connects_to_threads(&self) -> bool {
+        self.takes(Slot::Thread)
+    }
+
+    /// Whether whoever connects says to what: to a thread, or to what is named by its owner.
+    #[must_use]
+    pub fn connects_to_owned(&self) -> bool {
+        self.takes(Slot::Thread) || self.takes(Slot::Owner)
+    }
+
+    /// Whether `action` is to connect to a thread or a room: whoever is connected to it listens to it.
+    #[must_use]
+    pub fn listens_by_connecting(&self, action: Action) -> bool {
+        match action {
+            Action::SubscribeThread => self.connects_to_threads(),
+            Action::SubscribeRoom => self.ops.contains_key(&Action::CreateRoom) && self.connects_to_threads(),
+            _ => false,
+        }
+    }
+
+    /// Whether everybody is let in at first: messages, not the upgrade, say who one is, or whether one is let in.
     #[must_use]
     pub fn admits_by_handshake(&self) -> bool {
-        self.sent().any(proves) || self.presents_always()
+        let turns_away = self.handshake.iter().any(|step| step.refusal.is_some());
+        self.sent().any(proves) || self.presents_always() || turns_away
     }
 
     /// Whether a greeting says that one's proof was taken.
     #[must_use]
     pub fn greets_by_proof(&self) -> bool {
-        let mut greetings = self.handshake.iter();
-        self.sent().any(proves) && greetings.any(|step| step.expect.is_some())
+        self.sent().any(proves) && self.greets()
+    }
+
+    /// Whether a greeting says that one is let in.
+    #[must_use]
+    pub fn greets(&self) -> bool {
+        self.handshake.iter().any(|step| step.expect.is_some())
     }
 
     /// Whether a greeting says who one is.
@@ -254,7 +287,7 @@ impl Dialect {
         ops.any(|(action, op)| *action != Action::WhoAmIWith && op.frame.takes(Slot::AccessToken))
     }
 
-    /// What one asks to see whether one is served at all: an op that takes nothing, over the connection itself.
+    /// What one asks to see whether one is served at all: an op that takes nothing but what is connected to, over the connection itself.
     #[must_use]
     pub fn proof(&self) -> Option<Action> {
         let simple = [
@@ -264,7 +297,9 @@ impl Dialect {
             Action::Snapshot,
         ];
         let over_it = |action: &Action| self.ops.get(action).is_some_and(|op| op.http.is_none());
-        simple.into_iter().find(over_it)
+        // which thread, the connection says
+        let read = Some(Action::ReadThread).filter(|_| self.connects_to_threads());
+        simple.into_iter().chain(read).find(over_it)
     }
 }
 
@@ -317,6 +352,8 @@ pub struct OpShape {
     pub subscribed: bool,
     /// Whether its success says nothing of what it asks for being allowed: what is pushed does.
     pub silent: bool,
+    /// Whether it is done by connecting to what is made for it.
+    pub connects: bool,
 }
 
 impl OpShape {

@@ -5,8 +5,9 @@ mod attempt;
 mod autobahn;
 mod connect;
 mod greeting;
+mod kin;
 mod ledger;
-mod made;
+pub(crate) mod made;
 mod over_http;
 mod patience;
 mod reader;
@@ -42,6 +43,8 @@ use attempt::Listening;
 pub(crate) use connect::Upgraded;
 pub(crate) use connect::{Knock, Refusal, header_lines};
 pub(crate) use greeting::Welcome;
+use kin::Kin;
+pub(crate) use kin::Visit;
 use ledger::Ledger;
 pub(crate) use ledger::{Change, Holder};
 use patience::Patience;
@@ -88,6 +91,8 @@ pub(crate) struct Socket {
     turned_away: Cell<bool>,
     /// Told of a greeting or a refusal.
     told: RefCell<Option<oneshot::Sender<()>>>,
+    /// Connections to other threads, where each is a connection of its own.
+    kin: Option<Box<Kin>>,
     /// Threads and rooms that were subscribed to because one has to be before one asks anything of them.
     listens: RefCell<BTreeMap<String, Listening>>,
     /// Highest position of an event that a resume can replay.
@@ -215,6 +220,7 @@ impl Socket {
         self.ledger
             .borrow_mut()
             .align(u32::from(phase).saturating_mul(IDS_PER_PHASE));
+        self.kin().iter().for_each(|other| other.enter(phase));
     }
 
     /// The number that the next request id will be.
@@ -268,6 +274,7 @@ impl Socket {
     /// Drops the stream without a close frame, as a phone in a tunnel does.
     pub(crate) fn drop_stream(&self) {
         self.end(Happening::WeDrop);
+        self.drop_kin();
     }
 
     /// Moves to the next state; whether that made a difference.

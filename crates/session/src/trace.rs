@@ -44,10 +44,10 @@ pub enum TracedStep {
         /// What was looked for, where, and whether it was there.
         sought: Vec<(&'static str, String, bool)>,
     },
-    /// An upgrade was accepted.
-    Opened,
-    /// It was not.
-    Refused(String),
+    /// An upgrade was accepted: to where.
+    Opened(String),
+    /// It was not: why, and to where.
+    Refused(String, String),
     /// A message was sent.
     Sent(String),
     /// A message came.
@@ -118,6 +118,8 @@ impl Tracer {
                 taken,
                 unmatched,
             },
+            TracedStep::Opened(to) => TracedStep::Opened(self.shown(to)),
+            TracedStep::Refused(why, to) => TracedStep::Refused(why, self.shown(to)),
             step => step,
         };
         // nobody may be listening any more

@@ -135,8 +135,8 @@ fn in_words(step: &TracedStep) -> Vec<String> {
             }));
             lines
         }
-        TracedStep::Opened => vec!["is connected".to_owned()],
-        TracedStep::Refused(reason) => vec![format!("is not let in: {}", cut(reason))],
+        TracedStep::Opened(to) => vec![format!("is connected to {}", cut(to))],
+        TracedStep::Refused(reason, to) => vec![format!("is not let in to {}: {}", cut(to), cut(reason))],
         TracedStep::Sent(message) => vec![format!("  ->  {}", cut(message))],
         TracedStep::Came { message, taken, .. } => {
             let mut lines = vec![format!("  <-  {}", cut(message))];

@@ -111,6 +111,12 @@ pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
+/// The profile of a service of these tests.
+pub(crate) fn beside(name: &str) -> String {
+    let profile = fs::read_to_string(program(name)).unwrap();
+    profile.replace("\"FOLDER\"", &format!("{:?}", program("")))
+}
+
 /// `profile` with something replaced that has to be there.
 #[track_caller]
 pub(crate) fn replaced(profile: &str, from: &str, to: &str) -> String {

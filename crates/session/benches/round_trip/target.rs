@@ -78,6 +78,7 @@ impl Frame {
                 derives: stores,
                 subscribed: false,
                 silent: false,
+                connects: false,
             })
         };
         Ok(Dialect {
@@ -96,6 +97,8 @@ impl Frame {
             ]),
             heartbeat: None,
             denies_by_closing: false,
+            denies_by_silence: false,
+            shuts_out_within: None,
         })
     }
 }

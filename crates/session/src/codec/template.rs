@@ -298,17 +298,15 @@ impl Piece {
 impl fmt::Debug for Template {
     /// As it is spelt, but for what the environment gave.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let spelt = |piece: &Piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::Slot(slot, Form::Whole) => format!("${{{}}}", slot.name()),
-            Piece::Slot(slot, Form::Bare) => format!("${{{}:bare}}", slot.name()),
-            Piece::Slot(slot, Form::Bytes) => format!("${{{}:bytes}}", slot.name()),
-            Piece::Slot(slot, Form::Wrapped(bits)) => format!("${{{}:u{bits}}}", slot.name()),
-            Piece::Given(..) => "${env:...}".to_owned(),
-            Piece::Encoded(inner) => format!("${{base64:{inner:?}}}"),
-        };
-        let text: String = self.pieces.iter().map(spelt).collect();
-        f.debug_tuple("Template").field(&text).finish()
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(text),
+            Piece::Slot(slot, Form::Whole) => write!(f, "${{{}}}", slot.name()),
+            Piece::Slot(slot, Form::Bare) => write!(f, "${{{}:bare}}", slot.name()),
+            Piece::Slot(slot, Form::Bytes) => write!(f, "${{{}:bytes}}", slot.name()),
+            Piece::Slot(slot, Form::Wrapped(bits)) => write!(f, "${{{}:u{bits}}}", slot.name()),
+            Piece::Given(..) => f.write_str("${env:...}"),
+            Piece::Encoded(inner) => write!(f, "${{base64:{inner:?}}}"),
+        })
     }
 }
 

@@ -207,7 +207,9 @@ impl VirtualUser {
 
     /// Knocks where one must not be let in: with the token of `login`, or without any.
     async fn knock(&self, login: Option<&Login>, replica: Replica, dialect: u8) -> Attempted {
-        let (user, session) = (self.person.user, login.map(Login::session));
+        // where everybody is let in at first, that is nothing that a session was served
+        let admits = self.worker.target.profile.dialects[usize::from(dialect)].admits_by_handshake();
+        let (user, session) = (self.person.user, login.map(Login::session).filter(|_| !admits));
         let token = login.map(|login| login.tokens().access);
         let from = self.worker.clock.now();
         let caller = self.caller(user, token.as_deref(), false).unwrap_or_default();

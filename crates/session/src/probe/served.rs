@@ -21,9 +21,12 @@ impl VirtualUser {
         let within = self.worker.limits.op_min;
         let proven = tokio::time::timeout(within, prove(socket, caller)).await;
         let (welcome, answer) = proven.unwrap_or((Welcome::Nothing, None));
-        let greeted = welcome == Welcome::In && socket.dialect().greets_by_proof();
-        if greeted && socket.dialect().proof().is_none() {
+        let unasked = welcome == Welcome::In && socket.dialect().proof().is_none();
+        if unasked && socket.dialect().greets_by_proof() {
             return self.merely_let_in(check, "let in by the handshake");
+        }
+        if unasked && socket.dialect().connects_to_owned() && socket.shut_out().await.is_none() {
+            return self.merely_let_in(check, "connected to what is its user's");
         }
         match answer.as_ref().map(|answer| (&answer.outcome, answer)) {
             Some((Outcome::Ok, answer)) => (

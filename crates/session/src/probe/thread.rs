@@ -46,7 +46,7 @@ impl VirtualUser {
     }
 
     /// Whether a thread of one's own has this id, where that does not make it the same thread.
-    fn has_thread(&self, id: &str) -> bool {
+    pub(super) fn has_thread(&self, id: &str) -> bool {
         let own = self.worker.board.user(self.person.user).threads.get();
         let mut own = own.into_iter().flatten();
         self.worker.target.profile.shared_thread_ids && own.any(|thread| thread == id)
@@ -75,7 +75,7 @@ impl VirtualUser {
             attack,
             betrayed_by: None,
         };
-        let (read, subscribe) = (Action::ReadThread, Action::SubscribeThread);
+        let read = Action::ReadThread;
         self.ask(
             socket,
             ask(
@@ -86,8 +86,11 @@ impl VirtualUser {
         )
         .await;
         // where a post names no thread, there is none that it could be put into
-        let post = socket.dialect().ops.get(&Action::Post);
-        let names = post.is_some_and(|post| post.takes(Slot::Thread));
+        let (post, connects) = (
+            socket.dialect().ops.get(&Action::Post),
+            socket.dialect().connects_to_threads(),
+        );
+        let names = post.is_some_and(|post| post.takes(Slot::Thread) || post.http.is_none() && connects);
         if let (true, Some(control), Some(attack)) =
             (names, self.post_request(Some(&own)), self.smuggle(Action::Post))
         {
@@ -111,11 +114,22 @@ impl VirtualUser {
             )
             .await;
         }
-        let subscribe = ask(
-            "subscribing to a foreign thread",
-            on(subscribe, &own, me),
-            on(subscribe, theirs, victim),
-        );
+        if !connects {
+            self.probe_subscribing(socket, (&own, theirs), victim).await;
+        }
+    }
+
+    /// Subscribes to what is the victim's.
+    async fn probe_subscribing(&self, socket: &Rc<Socket>, (own, theirs): (&str, &str), victim: User) {
+        let on = |thread: &str, owner| self.on_thread(Action::SubscribeThread, thread, owner);
+        let subscribe = Ask {
+            check: Check::Thread,
+            name: "subscribing to a foreign thread",
+            victim,
+            control: on(own, self.person.user),
+            attack: on(theirs, victim),
+            betrayed_by: None,
+        };
         if let Some(needle) = self.telltale(theirs, victim, (Audience::Owner, Datum::Nonce)) {
             self.ask_and_await(socket, subscribe, &needle).await;
         }

@@ -15,8 +15,8 @@ use crate::clock::nanoseconds;
 use crate::codec::Slot;
 use crate::login::Login;
 use crate::plan::SessionEnd;
-use crate::profile::Action;
-use crate::socket::{Knock, Request, Socket};
+use crate::profile::{Action, Dialect};
+use crate::socket::{Knock, Request, Socket, Welcome};
 use crate::user::VirtualUser;
 
 /// Forged tokens that one user presents at once.
@@ -112,7 +112,8 @@ impl VirtualUser {
         // a door that does not tell whom it lets in is none to try
         let me = profile.http.me.as_ref().filter(|me| me.presents_token());
         let over_http = me.map(|_| Replica::AUTH);
-        let telling = profile.dialects.iter().all(|dialect| dialect.proof().is_some());
+        let tells = |dialect: &Dialect| dialect.proof().is_some() || dialect.connects_to_owned();
+        let telling = profile.dialects.iter().all(tells);
         let gateways = (0..scale.replicas).map(Replica).filter(|_| telling);
         let replicas: Vec<_> = gateways.chain(over_http).collect();
         let doors = replicas.len();
@@ -286,12 +287,15 @@ impl VirtualUser {
         let Ok(socket) = Socket::open(&self.worker, knock).await else {
             return false;
         };
-        let (_, answer) = prove(&socket, &caller).await;
+        let (welcome, answer) = prove(&socket, &caller).await;
         let names = socket.dialect().can(Action::WhoAmI);
+        let connected = socket.is_open() && welcome == Welcome::In;
         socket.close().await;
-        answer.is_some_and(|answer| {
-            answer.is_ok() && (!names || answer.values.get(Slot::User) == Some(user_id))
-        })
+        match answer {
+            Some(answer) => answer.is_ok() && (!names || answer.values.get(Slot::User) == Some(user_id)),
+            // to be connected to what is one's own is all there is
+            None => connected,
+        }
     }
 
     /// Presents a token that must be refused and claims to be `claimed`'s; what comes is recorded as of the session of
@@ -334,9 +338,11 @@ impl VirtualUser {
         door: Replica,
     ) -> (Conn, ProbeResult, String) {
         let caller = self.caller(claimed, Some(token), false).unwrap_or_default();
+        // where everybody is let in at first, that is nothing that a session was served
+        let session = Some(session).filter(|_| !self.speaks().admits_by_handshake());
         let knock = Knock {
             user: self.person.user,
-            session: Some(session),
+            session,
             replica: door,
             dialect: self.person.dialect,
             caller: &caller,
@@ -358,8 +364,7 @@ impl VirtualUser {
         else {
             return;
         };
-        let speaks = &self.worker.target.profile.dialects[usize::from(self.person.dialect)];
-        if speaks.proof().is_none() {
+        if self.speaks().proof().is_none() && !self.speaks().connects_to_owned() {
             return;
         }
         let late = ended.0 + nanoseconds(self.worker.target.profile.revocation_grace);

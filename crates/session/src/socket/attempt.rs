@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{LocalBoxFuture, Shared};
+use futures_util::future::{Either, LocalBoxFuture, Shared, ready};
 
 use history::{At, Fact, Interval, Invoked, Op, Outcome};
 
@@ -29,19 +29,34 @@ pub(crate) struct Attempt {
 impl Socket {
     /// Asks, at once, and waits for the end of the answer, as long as the connection's record allows.
     pub(crate) fn call(self: &Rc<Self>, request: Request) -> impl Future<Output = Answer> + use<> {
-        let begun = self.begin(request);
+        let begun = match self.is_to_connect(&request) {
+            false => Either::Left(ready(self.begin(request))),
+            true => {
+                let socket = Rc::clone(self);
+                Either::Right(Box::pin(async move {
+                    socket.reach(&request).await?;
+                    socket.begin(request)
+                }))
+            }
+        };
         async {
-            match begun {
+            match begun.await {
                 Ok(attempt) => attempt.answer().await,
                 Err(answer) => answer,
             }
         }
     }
 
-    /// Asks. What cannot be asked here (no such op, no connection) is no attempt and not recorded; the error says why.
+    /// Asks, over the connection to the thread that is named, where each is one of its own. What cannot be asked here (no such op, no
+    /// connection) is no attempt and not recorded; the error says why, or what is known without asking.
     pub(crate) fn begin(self: &Rc<Self>, request: Request) -> Result<Attempt, Answer> {
-        let listening = self.listening_before(&request);
-        self.prepare(request, listening)
+        let socket = self.way(&request).map_err(|reason| self.not_made(reason))?;
+        if let Some(answer) = socket.listens_here(&request) {
+            return Err(answer);
+        }
+        let listening = socket.listening_before(&request);
+        socket
+            .prepare(request, listening)
             .map_err(|reason| self.not_made(reason))
     }
 
@@ -95,11 +110,14 @@ impl Socket {
         if said.has(Slot::Session) || said.has(Slot::Ticket) {
             request.values.extend(self.kept());
         }
+        if let (Some(thread), None) = (self.thread(), request.values.get(Slot::Thread)) {
+            request.values.set(Slot::Thread, thread);
+        }
         if shape.frame.takes(Slot::AccessToken) && request.values.get(Slot::AccessToken).is_none() {
             let own = self.token.as_deref().unwrap_or_default();
             request.values.set(Slot::AccessToken, own);
         }
-        let made = make(shape, &mut request.values)?;
+        let made = made::make(shape, &mut request.values)?;
         let at_once = shape.before.is_empty() && listening.is_none();
         let frames = match at_once {
             true => self.frames(shape, &request.values)?,
@@ -124,7 +142,9 @@ impl Socket {
     fn frames(&self, shape: &OpShape, values: &Values) -> Result<Vec<Wire>, String> {
         let encode = |frame| self.codec.borrow().encode(frame, values);
         let all = [&shape.frame].into_iter().chain(&shape.then);
-        let own = all.filter(|_| shape.http.is_none()).map(encode);
+        let own = all
+            .filter(|_| shape.http.is_none() && !shape.connects)
+            .map(encode);
         own.collect::<Result<_, _>>()
             .map_err(|missing| missing.to_string())
     }
@@ -141,12 +161,26 @@ impl Socket {
     fn ask_so(self: &Rc<Self>, op: Op, shape: &OpShape, frames: Vec<Wire>, request: &Request) {
         match &shape.http {
             Some(exchange) => self.ask_over_http(op, exchange.clone(), request.values.clone()),
+            None if shape.connects => self.ask_by_connecting(op, &request.values),
             None => {
                 let fenced = frames.len() > 1;
                 self.ledger.borrow_mut().asked(op, fenced, &request.values);
                 frames.into_iter().for_each(|frame| self.send_wire(frame));
             }
         }
+    }
+
+    /// Connects to what was made, which ends the attempt.
+    fn ask_by_connecting(self: &Rc<Self>, op: Op, values: &Values) {
+        let (socket, made) = (Rc::clone(self), values.get(Slot::Thread).map(str::to_owned));
+        let connecting = async move {
+            let outcome = match made {
+                Some(made) => socket.found(&made).await,
+                None => Outcome::Info("nothing was made".to_owned()),
+            };
+            socket.complete(op, socket.worker.clock.now(), outcome, Values::new());
+        };
+        tokio::task::spawn_local(self.worker.watched(connecting));
     }
 
     fn record_invoked(&self, at: At, op: Op, id: &str, request: &Request, shape: &OpShape) {
@@ -229,6 +263,11 @@ impl Socket {
 }
 
 impl Attempt {
+    /// Over which connection it was asked.
+    pub(crate) fn over(&self) -> &Rc<Socket> {
+        &self.socket
+    }
+
     /// The request id on the wire.
     pub(crate) fn request(&self) -> String {
         self.op.number().to_string()
@@ -268,16 +307,4 @@ impl Drop for Attempt {
 
 fn after(at: At, wait: Duration) -> At {
     At(at.0.saturating_add(nanoseconds(wait)))
-}
-
-/// Adds what an op makes rather than finds, and gives it back.
-fn make(shape: &OpShape, values: &mut Values) -> Result<Values, String> {
-    let mut made = Values::new();
-    for (slot, template) in &shape.makes {
-        let value = template.text(values, str::to_owned);
-        let value = value.map_err(|missing| missing.to_string())?;
-        values.set(*slot, &value);
-        made.set(*slot, value);
-    }
-    Ok(made)
 }

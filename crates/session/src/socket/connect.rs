@@ -14,10 +14,11 @@ use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use super::kin::Kin;
 use super::ledger::Ledger;
 use super::steps::{self, Stopped};
 use super::tap::{Backlog, LIMIT_HIT, Tap};
-use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES};
+use super::{Happening, Holder, Socket, State, Stream, UNSENT_LIMIT_BYTES, made};
 use crate::asker::Asker;
 use crate::asking::percent_encoded;
 use crate::carrier::Carrier;
@@ -84,8 +85,6 @@ impl Socket {
             ..
         } = knock;
         let speaks = &worker.target.profile.dialects[usize::from(knock.dialect)];
-        // where everybody is let in at first, that is nothing that a session was served
-        let session = session.filter(|_| !(knock.expect_refusal && speaks.admits_by_handshake()));
         let holder = Holder {
             conn: worker.next_conn(),
             user,
@@ -131,7 +130,10 @@ impl Socket {
                 socket.greeting.borrow_mut().extend(given);
                 Ok(socket)
             }
-            Err(failed) => Err(failed.record(worker, holder, knock.expect_refusal)),
+            Err(failed) => {
+                let to = shown(speaks, knock.caller);
+                Err(failed.record(worker, holder, (knock.expect_refusal, to)))
+            }
         }
     }
 
@@ -177,7 +179,7 @@ impl Socket {
             state: RefCell::new(State::Connecting.after(Happening::Accepted)),
             codec: RefCell::new(speaks.framing.codec()),
             ledger: RefCell::new(Ledger::new(conn, speaks.framing.order(), speaks.ids())),
-            me: me(knock.caller),
+            me: made::me(knock.caller),
             token: knock.caller.get(Slot::AccessToken).map(str::to_owned),
             patience: RefCell::default(),
             stream: RefCell::new(Some(stream)),
@@ -188,6 +190,7 @@ impl Socket {
             heard: Cell::default(),
             turned_away: Cell::default(),
             told: RefCell::default(),
+            kin: Kin::new(speaks.connects_to_threads(), knock.caller),
             listens: RefCell::default(),
             cursor: Cell::default(),
             last_inbound: Cell::new(at),
@@ -195,7 +198,7 @@ impl Socket {
             began,
         });
         socket.enter(worker.phase().0);
-        socket.trace(|| TracedStep::Opened);
+        socket.trace(|| TracedStep::Opened(shown(speaks, knock.caller)));
         socket.record_inbound(
             at,
             Source::Headers,
@@ -206,15 +209,6 @@ impl Socket {
         *socket.reader.borrow_mut() = Some(reader);
         socket
     }
-}
-
-/// What an op may say of who asks.
-fn me(caller: &Values) -> Values {
-    let known = [(Slot::User, Slot::Me), (Slot::Handle, Slot::MyHandle)];
-    let known = known
-        .into_iter()
-        .filter_map(|(of, my)| Some((my, caller.get(of)?)));
-    known.fold(Values::new(), |me, (my, value)| me.with(my, value))
 }
 
 async fn upgrade(worker: &Worker, knock: &Knock<'_>) -> Result<Upgraded, Failed> {
@@ -275,6 +269,21 @@ fn request(address: &str, dialect: &Dialect, caller: &Values) -> Result<Request,
     Ok(request)
 }
 
+/// To where one connects, for people: what proves who one is, is left out.
+fn shown(dialect: &Dialect, caller: &Values) -> String {
+    let secret = [Slot::AccessToken, Slot::Password, Slot::Ticket];
+    let filled = dialect.path.slots().fold(caller.clone(), |values, slot| {
+        let value = values.get(slot).unwrap_or_default().to_owned();
+        let value = match secret.contains(&slot) && !value.is_empty() {
+            true => format!("<{}>", slot.name()),
+            false => value,
+        };
+        values.with(slot, value)
+    });
+    let path = dialect.path.text(&filled, str::to_owned);
+    path.unwrap_or_default()
+}
+
 /// A header block as it stands on the wire, names in lower case.
 pub(crate) fn header_lines(headers: &HeaderMap) -> String {
     headers.iter().fold(String::new(), |mut lines, (name, value)| {
@@ -325,7 +334,8 @@ impl Failed {
         }
     }
 
-    fn record(self, worker: &Worker, holder: Holder, expected: bool) -> Refusal {
+    /// That nobody was let in who wanted to connect `to` there.
+    fn record(self, worker: &Worker, holder: Holder, (expected, to): (bool, String)) -> Refusal {
         let Self {
             status,
             reason,
@@ -346,7 +356,7 @@ impl Failed {
         worker.record_at(at, refused);
         worker
             .tracer
-            .tell(at, user, conn, || TracedStep::Refused(reason.clone()));
+            .tell(at, user, conn, || TracedStep::Refused(reason.clone(), to));
         if at_limit {
             let what = format!(
                 "connection {} given up during its upgrade: {reason}",

@@ -1,5 +1,7 @@
 //! What is said after the upgrade, before anything else: who comes, and whether they are let in.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::Socket;
@@ -55,6 +57,13 @@ impl Socket {
         said.fold(Values::new(), |kept, (slot, value)| kept.with(slot, value))
     }
 
+    /// How long the service may take to shut out whom it does not let in.
+    pub(super) fn shuts_out_within(&self) -> Duration {
+        self.dialect()
+            .shuts_out_within
+            .unwrap_or(self.worker.limits.op_min)
+    }
+
     /// Waits a while for the service to say no, or to close the connection; how it did, if so.
     pub(crate) async fn shut_out(&self) -> Option<&'static str> {
         let out = || self.turned_away.get() || !self.is_open();
@@ -62,7 +71,7 @@ impl Socket {
             let (told, wait) = oneshot::channel();
             *self.told.borrow_mut() = Some(told);
             // whatever comes of it is seen below
-            let _ = tokio::time::timeout(self.worker.limits.op_min, wait).await;
+            let _ = tokio::time::timeout(self.shuts_out_within(), wait).await;
         }
         match self.is_open() {
             true => self.turned_away.get().then_some("let in and turned away"),

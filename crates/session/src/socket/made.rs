@@ -4,9 +4,31 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use history::{Fingerprint, Op};
 
 use crate::codec::{Slot, Slots, Values};
+use crate::profile::OpShape;
+
+/// What an op may say of who asks, of what is known of whoever it is.
+pub(crate) fn me(known: &Values) -> Values {
+    let named = [(Slot::User, Slot::Me), (Slot::Handle, Slot::MyHandle)];
+    let named = named
+        .into_iter()
+        .filter_map(|(of, my)| Some((my, known.get(of)?)));
+    named.fold(Values::new(), |me, (my, value)| me.with(my, value))
+}
+
+/// Adds what an op makes rather than finds, and gives it back.
+pub(crate) fn make(shape: &OpShape, values: &mut Values) -> Result<Values, String> {
+    let mut made = Values::new();
+    for (slot, template) in &shape.makes {
+        let value = template.text(values, str::to_owned);
+        let value = value.map_err(|missing| missing.to_string())?;
+        values.set(*slot, &value);
+        made.set(*slot, value);
+    }
+    Ok(made)
+}
 
 /// Adds what is `said` in the request of an op beside what is asked: who asks, `me`, and what is made for it alone.
-pub(super) fn fill(said: Slots, me: &Values, (run, op): (u32, Op), values: &mut Values) {
+pub(crate) fn fill(said: Slots, me: &Values, (run, op): (u32, Op), values: &mut Values) {
     if said.has(Slot::Me) || said.has(Slot::MyHandle) {
         values.extend(me.clone());
     }

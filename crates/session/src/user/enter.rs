@@ -6,7 +6,10 @@ use history::{Replica, User};
 
 use super::{Link, VirtualUser};
 use crate::codec::{Slot, Values};
+use crate::home::Issued;
 use crate::login::Login;
+use crate::plan::Plan;
+use crate::profile::{Action, Dialect};
 use crate::socket::{Knock, Request, Socket, Welcome};
 
 impl VirtualUser {
@@ -35,7 +38,41 @@ impl VirtualUser {
     /// Opens the connection of the first session.
     pub(super) async fn connect(&self) {
         let Some(login) = self.main.login() else { return };
-        if let Some(socket) = self.open(&login, self.person.replica).await {
+        let made = match self.speaks().connects_to_threads() {
+            true => self.make_home(&login).await,
+            false => None,
+        };
+        self.connect_first(&login).await;
+        if let (Some(made), Some(socket)) = (made, self.main.any_socket()) {
+            let holder = socket.holder();
+            self.worker
+                .record(made.issued(holder.conn, self.worker.clock.now()));
+        }
+    }
+
+    /// How it speaks with the service.
+    pub(crate) fn speaks(&self) -> &Dialect {
+        &self.worker.target.profile.dialects[usize::from(self.person.dialect)]
+    }
+
+    /// Makes the thread that its connection is to; what is to be told of it once it is connected to, if that is what makes it.
+    async fn make_home(&self, login: &Login) -> Option<Issued> {
+        let create = self.speaks().ops.get(&Action::CreateThread)?;
+        let account = self.entry().account.get()?;
+        let values = account.known.clone().with(Slot::Title, Plan::TITLES[0]);
+        let values = values.with(Slot::User, &account.user_id);
+        let issued = self.desk.found(login, create, values).await?;
+        self.entry().home.get_or_init(|| issued.thread.clone());
+        if create.connects {
+            return Some(issued);
+        }
+        let now = self.worker.clock.now();
+        self.worker.record_at(now, issued.issued(login.line.conn, now));
+        None
+    }
+
+    async fn connect_first(&self, login: &Login) {
+        if let Some(socket) = self.open(login, self.person.replica).await {
             self.entry()
                 .resume
                 .get_or_init(|| socket.resume_token().unwrap_or_default());
@@ -76,6 +113,10 @@ impl VirtualUser {
     pub(crate) fn caller(&self, user: User, token: Option<&str>, itself: bool) -> Option<Values> {
         let account = self.worker.board.user(user).account.get()?;
         let mut caller = Values::new().with(Slot::User, &account.user_id);
+        caller.set(Slot::Owner, &account.user_id);
+        if let Some(home) = self.worker.board.user(user).home.get() {
+            caller.set(Slot::Thread, home);
+        }
         for slot in [Slot::Email, Slot::Handle, Slot::Password] {
             let wanted = slot != Slot::Password || itself;
             if let Some(value) = account.known.get(slot).filter(|_| wanted) {
@@ -100,13 +141,16 @@ impl VirtualUser {
         self.aside.borrow_mut().push(Rc::clone(socket));
     }
 
-    /// The sockets of both sessions, and those that were never of use.
+    /// The sockets of both sessions, those that were never of use, and those that they have led to.
     pub(crate) fn all_sockets(&self) -> Vec<Rc<Socket>> {
         let of_links = [&self.main, &self.second]
             .into_iter()
             .filter_map(Link::any_socket);
-        of_links
+        let mut all: Vec<_> = of_links
             .chain(self.aside.borrow().iter().map(Rc::clone))
-            .collect()
+            .collect();
+        let kin: Vec<_> = all.iter().flat_map(|socket| socket.kin()).collect();
+        all.extend(kin);
+        all
     }
 }

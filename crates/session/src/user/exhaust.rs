@@ -56,7 +56,7 @@ impl VirtualUser {
         };
         for post in &patient {
             let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
-            socket.call(request).await;
+            post.over().call(request).await;
         }
         if !self.post_hastily(&socket, &short, &thread).await {
             return;

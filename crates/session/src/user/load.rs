@@ -217,7 +217,7 @@ impl VirtualUser {
         }
         for post in &posts {
             let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
-            socket.call(request).await;
+            post.over().call(request).await;
         }
         join_all(posts.into_iter().map(Attempt::end)).await;
     }
@@ -253,7 +253,7 @@ impl VirtualUser {
             let mut cancelled = false;
             if post.first_piece().await {
                 let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
-                let answer = socket.call(request).await;
+                let answer = post.over().call(request).await;
                 cancelled = answer.values.get(Slot::Done) == Some("true");
             }
             // whoever is not answered does not hold up the others

@@ -35,12 +35,19 @@ impl VirtualUser {
         }
     }
 
-    /// Creates a thread; its id, if the service issued one.
+    /// Creates a thread, and connects to it where each is a connection of its own; its id, if the service issued one.
     pub(crate) async fn create_thread(&self, socket: &Rc<Socket>, title: &str) -> Option<String> {
         let mut answer = socket
             .call(Request::new(Action::CreateThread).with(Slot::Title, title))
             .await;
-        answer.values.take(Slot::Thread)
+        let thread = answer.values.take(Slot::Thread)?;
+        if socket.dialect().listens_by_connecting(Action::SubscribeThread) {
+            // so that what is asked of it does not wait for that
+            socket
+                .call(self.on_thread(Action::SubscribeThread, &thread, self.person.user))
+                .await;
+        }
+        Some(thread)
     }
 
     /// Posts a message whose body and nonce are one fresh canary, and takes the reply.

@@ -14,8 +14,8 @@ impl VirtualUser {
     /// Creates threads of the same titles as everybody, at once with everybody, and posts secrets into them.
     pub(super) async fn plant(&self) {
         let Some(socket) = self.main.socket() else { return };
-        let mut threads = Vec::new();
-        for title in Plan::TITLES {
+        let mut threads: Vec<_> = self.entry().home.get().cloned().into_iter().collect();
+        for title in Plan::TITLES.into_iter().skip(threads.len()) {
             threads.extend(self.create_thread(&socket, title).await);
         }
         for thread in &threads {

@@ -54,7 +54,7 @@ pub(super) fn target(shape: &shape::File, folder: &Path, source: &mut Source<'_>
         http,
         dialects,
     };
-    excused(shape, source);
+    excused(shape, &profile.dialects, source);
     log_in(shape, &profile, source);
     let reach = reach::reach(shape, folder, source);
     asks(shape, source);
@@ -212,10 +212,11 @@ fn without_tokens(shape: &shape::File, profile: &Profile, source: &mut Source<'_
 }
 
 /// Whatever the service does not have, the profile says so.
-fn excused(shape: &shape::File, source: &mut Source<'_>) {
+fn excused(shape: &shape::File, dialects: &[Dialect], source: &mut Source<'_>) {
     let can = |action: Action| {
         let mut given = shape.dialect.iter().flat_map(|dialect| dialect.ops.given());
-        given.any(|(given, _)| given == action)
+        let by_connecting = |dialect: &Dialect| dialect.listens_by_connecting(action);
+        given.any(|(given, _)| given == action) || dialects.iter().any(by_connecting)
     };
     for (capability, name) in Capability::ALL {
         let excuse = shape.absent.keys().find(|key| key.as_str() == name);
@@ -331,6 +332,9 @@ fn not_applicable(
             Check::Secret => Some("a run without it proves nothing"),
             Check::Thread if can(Action::CreateThread) && shape.unseen.unique_thread_ids.is_none() => {
                 Some("there is `create-thread`")
+            }
+            Check::Thread if dialects.iter().any(|dialect| dialect.takes(Slot::Owner)) => {
+                Some("one connects to what has an owner")
             }
             Check::Token
                 if can(Action::WhoAmI) || http.me.is_some() || dialects.iter().any(Dialect::names) =>

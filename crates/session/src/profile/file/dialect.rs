@@ -20,6 +20,8 @@ const OF_CALLER: &[Slot] = &[
     Slot::Email,
     Slot::Handle,
     Slot::Password,
+    Slot::Thread,
+    Slot::Owner,
 ];
 /// What an op may say of who asks, and what is made for it.
 const OF_ASKER: &[Slot] = &[
@@ -76,6 +78,8 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
             .as_ref()
             .and_then(|beat| beating(beat, grammar, source)),
         denies_by_closing: shape.denies_by_closing,
+        denies_by_silence: shape.denies_by_silence,
+        shuts_out_within: shutting_out(shape, source),
     };
     let admits_by_handshake = dialect.admits_by_handshake();
     dialect.framing = framing::framing(
@@ -89,10 +93,67 @@ pub(super) fn dialect(shape: &Placed<shape::Dialect>, source: &mut Source<'_>) -
         },
     );
     let kept = kept(&dialect.handshake);
-    let how = (grammar, dialect.framing.order(), &kept[..]);
+    let how = How {
+        grammar,
+        order: dialect.framing.order(),
+        kept: &kept,
+        apart: dialect.connects_to_threads(),
+    };
     dialect.ops = ops(&shape.ops, how, source);
     told_by_content(shape, &dialect, source);
+    apart(shape, &dialect, source);
     Some(dialect)
+}
+
+/// How requests are written, and what there is to put into them.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    grammar: Grammar<'a>,
+    order: Order,
+    /// What greetings said that may be said again.
+    kept: &'a [Slot],
+    /// Whether each thread is a connection of its own.
+    apart: bool,
+}
+
+/// The longest that a service may take to shut out whom it does not let in, in milliseconds.
+const SHUT_OUT_MS_MAX: u64 = 5_000;
+
+fn shutting_out(shape: &shape::Dialect, source: &mut Source<'_>) -> Option<Duration> {
+    let within_ms = shape.shuts_out_within_ms.as_ref()?;
+    if !(1..=SHUT_OUT_MS_MAX).contains(&**within_ms) {
+        let what = format!("is {}, from 1 to {SHUT_OUT_MS_MAX}", **within_ms);
+        source.wrong(within_ms.span(), what);
+    }
+    Some(Duration::from_millis(**within_ms))
+}
+
+/// Where each thread is a connection of its own, there is one before anybody is connected; and to connect is to listen.
+fn apart(shape: &shape::Dialect, dialect: &Dialect, source: &mut Source<'_>) {
+    if !dialect.connects_to_threads() {
+        if shape.denies_by_silence {
+            let what = "`denies-by-silence` is for services where whoever connects says to which thread: `${thread}` in `path`";
+            source.wrong(shape.path.span(), what);
+        }
+        return;
+    }
+    let (create, subscribe) = (&shape.ops.create_thread, &shape.ops.subscribe_thread);
+    match create {
+        None => {
+            let what = "each thread is a connection of its own, and nothing makes one: `create-thread`";
+            source.wrong(shape.ops.span(), what);
+        }
+        Some(create) if create.frame.is_some() => {
+            let what = "one is connected to a thread that is there already: it is made by `http`, or by connecting to what `make` says";
+            source.wrong(create.span(), what);
+        }
+        Some(_) => {}
+    }
+    if let Some(subscribe) = subscribe {
+        let what =
+            "whoever is connected to a thread listens to it; what has to be said first, `handshake` says";
+        source.wrong(subscribe.span(), what);
+    }
 }
 
 /// What is told by its content cannot be held against it.
@@ -184,11 +245,7 @@ fn step_of(
     }
 }
 
-fn ops(
-    shape: &Placed<super::ops::Ops>,
-    how: (Grammar<'_>, Order, &[Slot]),
-    source: &mut Source<'_>,
-) -> BTreeMap<Action, OpShape> {
+fn ops(shape: &Placed<super::ops::Ops>, how: How<'_>, source: &mut Source<'_>) -> BTreeMap<Action, OpShape> {
     let mut ops = BTreeMap::new();
     for (action, op) in shape.given() {
         ops.extend(op_of(action, op, how, source).map(|op| (action, op)));
@@ -245,11 +302,11 @@ fn misplaced(action: Action, shape: &Placed<shape::Op>, source: &mut Source<'_>)
 fn op_of(
     action: Action,
     shape: &Placed<shape::Op>,
-    (grammar, order, kept): (Grammar<'_>, Order, &[Slot]),
+    how: How<'_>,
     source: &mut Source<'_>,
 ) -> Option<OpShape> {
-    let (takes, needed) = action.takes();
-    let has = [&[Slot::Id], takes, OF_ASKER, kept].concat();
+    let (takes, _) = action.takes();
+    let has = [&[Slot::Id], takes, OF_ASKER, how.kept].concat();
     let before = steps_of(&shape.before, &has, source);
     let has = match shape.before.is_empty() {
         true => has,
@@ -263,22 +320,24 @@ fn op_of(
         has: &has,
         needs: &[],
     };
+    let connects = how.apart && action == Action::CreateThread && !made.is_empty();
     let (at, http) = match (&shape.frame, &shape.http) {
         (Some(frame), None) => (frame.span(), None),
         (None, Some(http)) => (http.span(), Some(http)),
+        (None, None) if connects => (shape.span(), None),
         _ => {
             source.wrong(shape.span(), "an op has either a `frame` or `http`");
             return None;
         }
     };
     let frame = match &shape.frame {
-        Some(frame) => source.frame(frame, place, grammar),
+        Some(frame) => source.frame(frame, place, how.grammar),
         None => Some(Template::default()),
     };
     let then: Vec<_> = shape
         .then
         .iter()
-        .map(|then| source.frame(then, place, grammar))
+        .map(|then| source.frame(then, place, how.grammar))
         .collect();
     // what is made here need not stand in the answer
     let needs_given = match gives.iter().any(|slot| made.contains(slot)) {
@@ -304,22 +363,30 @@ fn op_of(
         derives: shape.derives.unwrap_or(posts),
         subscribed: shape.subscribed,
         silent: shape.silent.unwrap_or(false),
+        connects: connects && shape.frame.is_none() && shape.http.is_none(),
     };
+    if let Some(slot) = lacking(action, &op, &has, how) {
+        let what = format!("lacks the placeholder `${{{}}}`", slot.name());
+        source.wrong(at, what);
+        return None;
+    }
+    Some(op)
+}
+
+/// What an op would have to say to be what it is called, and does not.
+fn lacking(action: Action, op: &OpShape, has: &[Slot], how: How<'_>) -> Option<Slot> {
+    let (_, needed) = action.takes();
     // what is listened to may be all that is its owner's; what is made here needs no title
     let by_owner = action == Action::SubscribeThread && op.takes(Slot::Owner);
-    let of_action = match by_owner || !made.is_empty() {
+    let of_action = match by_owner || !op.makes.is_empty() {
         true => 0,
         false => needed,
     };
-    let by_id = usize::from(matches!(order, Order::Strict | Order::Fitting) || op.http.is_some());
-    for slot in &has[by_id..=of_action] {
-        if !op.takes(*slot) {
-            let what = format!("lacks the placeholder `${{{}}}`", slot.name());
-            source.wrong(at, what);
-            return None;
-        }
-    }
-    Some(op)
+    let no_id = matches!(how.order, Order::Strict | Order::Fitting) || op.http.is_some() || op.connects;
+    // which thread it is, the connection says
+    let said = |slot: &Slot| how.apart && op.http.is_none() && matches!(slot, Slot::Thread | Slot::Room);
+    let mut needed = has[usize::from(no_id)..=of_action].iter().copied();
+    needed.find(|slot| !said(slot) && !op.takes(*slot))
 }
 
 /// An op that goes over HTTP.

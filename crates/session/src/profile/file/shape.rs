@@ -213,7 +213,9 @@ pub(super) enum Algorithm {
 pub(super) struct Dialect {
     /// The subprotocol that the upgrade asks for.
     pub(super) subprotocol: Option<Text>,
-    /// Path and query of the upgrade: `/ws?token=${access-token}`. Values in it are percent-encoded.
+    /// Path and query of the upgrade: `/ws?token=${access-token}`. Values in it are percent-encoded. Where `${thread}` is in it (or in
+    /// `headers`, `before`, `handshake`), each thread is a connection of its own; `${owner}` is the id of the user whose it is. Others'
+    /// are tried, and must be refused.
     pub(super) path: Text,
     /// Requests over HTTP that go before each upgrade, in the user's name: what one answers as `ticket` or `session` is a placeholder of
     /// the next, and of path, headers, handshake and ops. If one is refused, nobody is let in.
@@ -235,6 +237,13 @@ pub(super) struct Dialect {
     /// oldest request in flight, and what must be denied is tried over connections of its own.
     #[serde(default)]
     pub(super) denies_by_closing: bool,
+    /// Whether the service lets in whoever may not be connected to a thread, and tells them nothing [default: false]. Then what is pushed
+    /// decides.
+    #[serde(default)]
+    pub(super) denies_by_silence: bool,
+    /// How long after the upgrade the service may take to close the connection on whom it does not let in, in milliseconds, 5000 at most
+    /// [default: 1000].
+    pub(super) shuts_out_within_ms: Option<Placed<u64>>,
 }
 
 /// What the client sends by itself.
@@ -269,7 +278,8 @@ pub(super) struct Handshake {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Op {
     /// The request, with placeholders. `${id}` is the request id and has to be in it, unless answers come in order; what else
-    /// there is, the op says; `${me}`, `${my-handle}` and `${access-token}` are of the user who asks.
+    /// there is, the op says; `${me}`, `${my-handle}` and `${access-token}` are of the user who asks. Neither `frame` nor `http` where each
+    /// thread is a connection of its own, and to connect to one makes it: then `make` says its name.
     pub(super) frame: Option<Text>,
     /// The request and what stands in its answer, where it goes over HTTP instead, with the same placeholders.
     pub(super) http: Option<Placed<Exchange>>,

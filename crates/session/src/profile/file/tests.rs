@@ -262,6 +262,7 @@ fn every_documented_framing_is_one() {
         "binary",
         "mqtt",
         "says",
+        "/ws/rooms/",
         "pusher",
         "phx_join",
         "/meta/handshake",

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What stands in the small service's profile, and what in its place is a mistake.
-const MISTAKES: [(&str, &str); 42] = [
+const MISTAKES: [(&str, &str); 46] = [
     ("name = \"notes\"", "nam = \"notes\""),
     ("bearer = true", "baerer = true"),
     ("list-threads = {", "list-thread = {"),
@@ -88,6 +88,16 @@ const MISTAKES: [(&str, &str); 42] = [
         "post = { http = { post = \"/lines\", body = '{\"text\":${title}}' }",
     ),
     ("[http]", "[users]\ntokens = false\n\n[http]"),
+    ("path = \"/ws?", "path = \"/rooms/${thread}?"),
+    (
+        "path = \"/ws?token=${access-token}\"",
+        "path = \"/ws\"\nshuts-out-within-ms = 9000",
+    ),
+    (
+        "path = \"/ws?token=${access-token}\"",
+        "path = \"/ws\"\ndenies-by-silence = true",
+    ),
+    ("path = \"/ws?", "path = \"/rooms/${room}?"),
 ];
 
 #[test]
