@@ -1,5 +1,11 @@
 //! The Crosstalk commands: composes plan, start, drive, audit, judge and report, and turns what came of them into an
 //! exit code. All that is judged or measured is in the crates; here is what a user types and reads.
+//!
+//! A program that is no more than this one:
+//!
+//! ```no_run
+//! let code: std::process::ExitCode = xtask::main();
+//! ```
 
 mod alone;
 mod archive;
