@@ -58,6 +58,10 @@ fn two_users_step_by_step() {
         r#"`access-token` found at "/token""#,
         "rule 2: answer to 100001, done",
         "rule 1: answer to",
+        "T  reading a foreign thread, user ",
+        "taken as refused: 'no such note'; one's own was served before and after",
+        "K  a forged token at the upgrade (",
+        "B  connecting without a token",
         "ok     every user saw its own secrets come back",
     ] {
         assert!(said.contains(part), "no {part} in {said}");

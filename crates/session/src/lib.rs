@@ -70,5 +70,5 @@ pub use limits::{
 pub use recorder::{HISTORY_LIMIT_BYTES, RecordError, Recorded, Recorder};
 pub use socket::{Happening, State};
 pub use tls::{Tls, TlsError, Trust};
-pub use trace::{Trace, Traced, TracedStep};
+pub use trace::{Trace, Traced, TracedProbe, TracedStep};
 pub use worker::{Stranger, Target};

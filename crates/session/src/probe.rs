@@ -30,6 +30,7 @@ use crate::answer::Answer;
 use crate::codec::Slot;
 use crate::profile::Action;
 use crate::socket::{Request, Socket};
+use crate::trace::{TracedProbe, TracedStep};
 use crate::user::VirtualUser;
 
 /// Users who probe; what is deterministic does not get truer by repetition.
@@ -70,6 +71,22 @@ pub(crate) struct Tried {
     pub(crate) during: Interval,
 }
 
+impl Tried {
+    fn traced(&self, class: &str) -> TracedProbe {
+        TracedProbe {
+            check: self.check,
+            class: class.to_owned(),
+            name: self.name.to_owned(),
+            victim: self.victim,
+            conn: self.conn,
+            controls: self.controls,
+            result: self.result,
+            detail: self.detail.clone(),
+            during: self.during,
+        }
+    }
+}
+
 /// A probe that an answer decides.
 pub(crate) struct Ask {
     pub(crate) check: Check,
@@ -93,7 +110,16 @@ pub(crate) struct Awaited {
 impl VirtualUser {
     /// Records a probe.
     pub(crate) fn tried(&self, tried: Tried) {
-        self.tried_by(self.person.user, tried);
+        self.tried_as(tried.name, tried);
+    }
+
+    /// As [`Self::tried`], for one of many that are much the same.
+    fn tried_as(&self, class: &str, tried: Tried) {
+        let (user, conn) = (self.person.user, tried.conn);
+        let at = self.worker.clock.now();
+        let probe = || TracedStep::Tried(tried.traced(class));
+        self.worker.tracer.tell(at, user, conn.unwrap_or(Conn(0)), probe);
+        self.tried_by(user, tried);
     }
 
     fn tried_by(&self, attacker: User, tried: Tried) {

@@ -1,9 +1,9 @@
 //! What users send and what comes, step by step, for whoever writes a profile. Secrets are not in it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::mpsc::Sender;
 
-use history::{At, Conn, User};
+use history::{At, Check, Conn, Interval, ProbeResult, User};
 
 use crate::codec::{Item, Whose};
 
@@ -26,8 +26,33 @@ pub struct Traced {
     pub user: User,
     /// Over which connection, or which log-in's exchanges.
     pub conn: Conn,
+    /// Whether what must be denied was being tried, or what shows whether it was.
+    pub tried: bool,
     /// What happened.
     pub step: TracedStep,
+}
+
+/// Something that must be denied was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracedProbe {
+    /// The check it belongs to.
+    pub check: Check,
+    /// What such probes have in common.
+    pub class: String,
+    /// What was tried.
+    pub name: String,
+    /// Against whom; `None` if against the service as such.
+    pub victim: Option<User>,
+    /// Over which connection; `None` if there was none.
+    pub conn: Option<Conn>,
+    /// Whether the same on one's own was accepted before and after.
+    pub controls: (bool, bool),
+    /// What it was taken for.
+    pub result: ProbeResult,
+    /// What was seen.
+    pub detail: String,
+    /// When.
+    pub during: Interval,
 }
 
 /// What happened.
@@ -61,12 +86,16 @@ pub enum TracedStep {
     },
     /// The connection ended.
     Closed(String),
+    /// A probe ended.
+    Tried(TracedProbe),
 }
 
 /// A worker's end of a trace.
 #[derive(Debug, Default)]
 pub(crate) struct Tracer {
     to: Option<Trace>,
+    /// Whether what must be denied is being tried.
+    trying: Cell<bool>,
     /// What is not shown, and what stands in its place.
     secrets: RefCell<Vec<(String, &'static str)>>,
 }
@@ -80,8 +109,14 @@ impl Tracer {
         let secrets = given.into_iter().map(|secret| (secret, GIVEN)).collect();
         Self {
             to,
+            trying: Cell::default(),
             secrets: RefCell::new(secrets),
         }
+    }
+
+    /// From here on, what must be denied is tried, or is not.
+    pub(crate) fn tries(&self, trying: bool) {
+        self.trying.set(trying);
     }
 
     /// From here on, `secret` is not shown.
@@ -123,7 +158,14 @@ impl Tracer {
             step => step,
         };
         // nobody may be listening any more
-        let _ = steps.send(Traced { at, user, conn, step });
+        let tried = self.trying.get();
+        let _ = steps.send(Traced {
+            at,
+            user,
+            conn,
+            tried,
+            step,
+        });
     }
 
     fn shown(&self, text: String) -> String {

@@ -156,6 +156,7 @@ impl Worker {
 
     pub(crate) fn enter(&self, phase: &Phase) {
         self.phase.set((phase.number, phase.round));
+        self.tracer.tries(phase.kind.tries());
     }
 
     pub(crate) fn next_conn(&self) -> Conn {

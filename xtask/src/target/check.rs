@@ -1,5 +1,7 @@
 //! `target check`: two users, step by step.
 
+mod probes;
+
 use std::fmt::Write as _;
 use std::sync::mpsc::{self, Receiver};
 
@@ -26,7 +28,15 @@ use crate::workspace;
 /// Users of a check, if the target takes as many.
 const USERS: u32 = 2;
 /// What they go through, beside what every run has.
-const PHASES: [PhaseKind; 3] = [PhaseKind::Join, PhaseKind::Solo, PhaseKind::ReadAll];
+const PHASES: [PhaseKind; 7] = [
+    PhaseKind::Join,
+    PhaseKind::Leave,
+    PhaseKind::Probe,
+    PhaseKind::Provoke,
+    PhaseKind::Echo,
+    PhaseKind::Boundary,
+    PhaseKind::ReadAll,
+];
 /// Characters of a message that are shown.
 const SHOWN_MAX: usize = 400;
 /// Steps that are shown.
@@ -105,22 +115,50 @@ fn transcript(steps: &Receiver<Traced>) -> (String, usize) {
     let mut steps: Vec<Traced> = steps.try_iter().collect();
     steps.sort_by_key(|traced| traced.at);
     let mut text = String::new();
-    for traced in steps.iter().take(STEPS_MAX) {
-        let seconds = traced.at.0 as f64 / 1e9;
-        for (index, line) in in_words(&traced.step).into_iter().enumerate() {
-            let begin = match index {
-                0 => format!("{seconds:8.3}s  user {}  ", traced.user.0),
-                _ => " ".repeat(19),
-            };
-            // writing to a string cannot fail
-            let _ = writeln!(text, "{begin}{line}");
+    let unmatched = |traced: &Traced| matches!(traced.step, TracedStep::Came { unmatched: true, .. });
+    let (shown, others): (Vec<_>, Vec<_>) = steps
+        .iter()
+        .filter(|traced| !traced.tried || unmatched(traced))
+        .partition(|traced| traced.user.0 == 0 || is_odd(&traced.step));
+    for traced in shown.iter().take(STEPS_MAX) {
+        write_step(&mut text, traced);
+    }
+    // writing to a string cannot fail
+    if shown.len() > STEPS_MAX {
+        let _ = writeln!(text, "and {} steps more", shown.len() - STEPS_MAX);
+    }
+    if !others.is_empty() {
+        let _ = writeln!(text, "and of user 1, who does the same, {} steps", others.len());
+    }
+    text.push_str(&probes::told(&steps));
+    (text, steps.iter().filter(|traced| unmatched(traced)).count())
+}
+
+/// Whether it has to be seen, whoever it happens to: it is not as it should be, or nobody asked for it.
+fn is_odd(step: &TracedStep) -> bool {
+    match step {
+        TracedStep::Answered { status, sought, .. } => {
+            let good = status.is_some_and(|status| status < 400);
+            !good || sought.iter().any(|(_, _, found)| !found)
         }
+        TracedStep::Came { taken, unmatched, .. } => {
+            *unmatched || !taken.iter().any(|taken| taken.contains("answer to"))
+        }
+        _ => false,
     }
-    if steps.len() > STEPS_MAX {
-        let _ = writeln!(text, "and {} steps more", steps.len() - STEPS_MAX);
+}
+
+/// A step, in a line or a few.
+fn write_step(text: &mut String, traced: &Traced) {
+    let seconds = traced.at.0 as f64 / 1e9;
+    for (index, line) in in_words(&traced.step).into_iter().enumerate() {
+        let begin = match index {
+            0 => format!("{seconds:8.3}s  user {}  ", traced.user.0),
+            _ => " ".repeat(19),
+        };
+        // writing to a string cannot fail
+        let _ = writeln!(text, "{begin}{line}");
     }
-    let unmatched = |traced: &&Traced| matches!(traced.step, TracedStep::Came { unmatched: true, .. });
-    (text, steps.iter().filter(unmatched).count())
 }
 
 fn in_words(step: &TracedStep) -> Vec<String> {
@@ -144,6 +182,8 @@ fn in_words(step: &TracedStep) -> Vec<String> {
             lines
         }
         TracedStep::Closed(how) => vec![format!("is disconnected: {how}")],
+        // those are told apart
+        TracedStep::Tried(_) => Vec::new(),
     }
 }
 

@@ -109,6 +109,15 @@ impl PhaseKind {
         Self::all().find(|kind| kind.name() == name)
     }
 
+    /// Whether what must be denied is tried in it, or what shows whether it was.
+    #[must_use]
+    pub fn tries(self) -> bool {
+        matches!(
+            self,
+            Self::Leave | Self::Probe | Self::Provoke | Self::Echo | Self::Boundary
+        )
+    }
+
     fn all() -> impl Iterator<Item = Self> {
         BEFORE.into_iter().chain([Self::Round]).chain(AFTER)
     }

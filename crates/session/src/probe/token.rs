@@ -237,7 +237,11 @@ impl VirtualUser {
                 presented.detail.push_str(&format!("; {url} was fetched"));
             }
             let victim = forgery.victim.as_ref().filter(|_| forged.as_victim);
-            self.tried(Tried {
+            let class = match *door {
+                Replica::AUTH => "a forged token over HTTP",
+                _ => "a forged token at the upgrade",
+            };
+            let tried = Tried {
                 check: Check::Token,
                 name: forged.name,
                 victim: victim.map(|victim| victim.line.user),
@@ -247,7 +251,8 @@ impl VirtualUser {
                 result: presented.result,
                 detail: format!("{when}: {}", presented.detail),
                 during: presented.during,
-            });
+            };
+            self.tried_as(class, tried);
         }
         after
     }
@@ -301,6 +306,7 @@ impl VirtualUser {
     /// Presents a token that must be refused and claims to be `claimed`'s; what comes is recorded as of the session of
     /// `login`.
     async fn present(&self, login: &Login, token: &str, claimed: User, door: Replica) -> Presented {
+        self.worker.tracer.hide(token, "<another token>");
         let from = self.worker.clock.now();
         let (conn, result, detail) = if door == Replica::AUTH {
             self.present_over_http(login, token).await

@@ -44,7 +44,8 @@ impl TargetFile {
             path: path.to_owned(),
             source,
         })?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let folder = folder.unwrap_or(Path::new("."));
         Self::parse(&path.display().to_string(), &text, folder)
     }
 
