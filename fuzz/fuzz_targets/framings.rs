@@ -120,14 +120,11 @@ fn written(framing: &Framing, data: &[u8]) {
     let Framing::Binary(layout, _) = framing else {
         panic!("binary")
     };
-    // what is no frame is shown as it is, which may look like an object
-    if data.first() == Some(&b'{') {
-        return;
-    }
     let codec = framing.codec();
     let shown = codec.shown(data);
     let mut objects = serde_json::Deserializer::from_str(&shown).into_iter::<serde_json::Value>();
-    let Some(Ok(object @ serde_json::Value::Object(_))) = objects.next() else {
+    // what is no frame is shown as it is, its quotes escaped
+    let Some(Ok(object)) = objects.next().filter(|object| matches!(object, Ok(object) if object["packet"].is_string())) else {
         return;
     };
     let frame = layout.write(&object.to_string()).expect("what was read can be written");

@@ -9,6 +9,7 @@
 
 mod binary;
 mod chat;
+mod echo;
 mod json;
 mod layout;
 mod rules;
@@ -26,6 +27,7 @@ use history::Step;
 
 pub use binary::{Binary, FRAMES_MAX};
 pub use chat::{Chat, Envelope};
+pub(crate) use echo::echoing;
 pub use json::Json;
 pub use layout::{
     Content, Extent, Field, Form, Integer, Layout, LayoutError, Measure, Measured, PACKET, Packet,

@@ -93,14 +93,12 @@ impl Codec for Binary {
         self.read = bytes.len() - rest.len();
         self.begun = rest.to_vec();
         self.joined = joined;
-        for answer in &mut back[from..] {
-            let frame = match answer {
-                // a profile's answers are frames
-                Wire::Text(object) => self.layout.write(object).unwrap_or_default(),
-                Wire::Binary(_) => continue,
-            };
-            *answer = Wire::Binary(frame);
-        }
+        let answers = back.split_off(from);
+        back.extend(answers.iter().filter_map(|answer| match answer {
+            // what is said back may be too large for its field
+            Wire::Text(object) => self.layout.write(object).ok().map(Wire::Binary),
+            Wire::Binary(_) => None,
+        }));
         items
     }
 
@@ -218,6 +216,7 @@ mod tests {
             kind: Kind::At("/packet".to_owned()),
             content: "/text".to_owned(),
             cursor: None,
+            answer: None,
         };
         let answer = Some(r#"{"packet":"pong","text":"hi"}"#.to_owned());
         Arc::new(Rules {

@@ -113,6 +113,7 @@ mod tests {
             kind,
             content: at("/data"),
             cursor: Some(at("/seq")),
+            answer: None,
         };
         Rules {
             rules: vec![

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use history::Step;
 
+use super::echo::echoed;
 use super::{Item, Slot, Whose, Wire};
 use crate::pointer::{find, pick};
 use crate::profile::Action;
@@ -100,6 +101,7 @@ pub enum Meaning {
         kind: Kind,
         content: String,
         cursor: Option<String>,
+        answer: Option<String>,
     },
     /// Proof of life, and what has to be sent back, if anything.
     Heartbeat { answer: Option<String> },
@@ -155,7 +157,9 @@ impl Reader {
         let Some((_, item, answer)) = found else {
             return Item::Undecodable;
         };
-        back.extend(answer.map(|answer| self.wire(answer)));
+        // what cannot be said back is not
+        let answer = answer.and_then(|answer| echoed(answer, json));
+        back.extend(answer.map(|answer| Wire::new(answer.into_owned(), self.binary)));
         item
     }
 
@@ -163,12 +167,9 @@ impl Reader {
     pub(super) fn heartbeat(&mut self, message: &[u8], back: &mut Vec<Wire>) -> Option<Item<'static>> {
         let beats = &self.rules.heartbeats;
         let beat = beats.iter().find(|beat| beat.message.as_bytes() == message)?;
-        back.extend(beat.answer.as_ref().map(|answer| self.wire(answer)));
+        let answer = beat.answer.as_ref();
+        back.extend(answer.map(|answer| Wire::new(answer.clone(), self.binary)));
         Some(self.pass(Item::Heartbeat))
-    }
-
-    fn wire(&self, text: &str) -> Wire {
-        Wire::new(text.to_owned(), self.binary)
     }
 }
 
@@ -210,7 +211,7 @@ impl Rules {
         let mut fitting = (1..).zip(&self.rules).filter(|(_, rule)| rule.fits(json));
         fitting.find_map(|(number, rule)| {
             let answer = match &rule.meaning {
-                Meaning::Heartbeat { answer } => answer.as_ref(),
+                Meaning::Heartbeat { answer } | Meaning::Event { answer, .. } => answer.as_ref(),
                 _ => None,
             };
             Some((number, self.meant(&rule.meaning, json)?, answer))
@@ -234,6 +235,7 @@ impl Rules {
                 kind,
                 content,
                 cursor,
+                ..
             } => {
                 let kind = match kind {
                     Kind::Named(name) => name.clone(),

@@ -196,6 +196,7 @@ mod tests {
             kind: Kind::At(kind.to_owned()),
             content: content.to_owned(),
             cursor: None,
+            answer: None,
         };
         Arc::new(Rules {
             rules: vec![

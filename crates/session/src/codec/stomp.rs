@@ -237,6 +237,7 @@ mod tests {
             kind: Kind::At("/command".to_owned()),
             content: String::new(),
             cursor: None,
+            answer: None,
         };
         let rule = Rule {
             when: Vec::new(),

@@ -191,6 +191,7 @@ mod tests {
             kind: Kind::Named("event".to_owned()),
             content: String::new(),
             cursor: None,
+            answer: None,
         };
         let answer = Some("PONG\r\n".to_owned());
         Arc::new(Rules {

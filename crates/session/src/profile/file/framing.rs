@@ -12,7 +12,7 @@ use super::placed::Placed;
 use super::shape::{self, Text};
 use crate::codec::{
     Asked, Condition, Correlation, Envelope, Framing, Heartbeat, Kind, LENGTH, Layout, Lines, Meaning, Rule,
-    Rules,
+    Rules, echoing,
 };
 use crate::profile::Action;
 
@@ -258,7 +258,7 @@ fn meanings(shape: &Placed<shape::Rule>, source: &mut Source<'_>) -> Vec<Meaning
             .and_then(|event| event_of(event, shape.span(), source)),
     );
     meanings.extend(heartbeat.as_ref().map(|heartbeat| Meaning::Heartbeat {
-        answer: heartbeat.answer.clone(),
+        answer: answer_of(heartbeat.answer.as_ref(), source),
     }));
     meanings
 }
@@ -342,7 +342,18 @@ fn event_of(shape: &shape::Event, at: Range<usize>, source: &mut Source<'_>) -> 
         kind,
         content: pointer_or_all(shape.content.as_ref(), source),
         cursor: shape.cursor.as_ref().map(|cursor| source.pointer(cursor)),
+        answer: answer_of(shape.answer.as_ref(), source),
     })
+}
+
+/// What is sent back, which may say what stands in the message.
+fn answer_of(answer: Option<&Text>, source: &mut Source<'_>) -> Option<String> {
+    let answer = answer?;
+    if let Err(wrong) = echoing(answer, "") {
+        source.wrong(answer.span(), wrong);
+        return None;
+    }
+    Some(String::clone(answer))
 }
 
 fn pointer_or_all(pointer: Option<&Text>, source: &mut Source<'_>) -> String {

@@ -6,7 +6,8 @@ use super::mistake::{Source, listed, suggestion};
 use super::placed::Placed;
 use super::shape::{self, Text};
 use crate::codec::{
-    Content, Extent, Field, Form, Integer, Layout, LayoutError, Measure, Measured, PACKET, Packet,
+    Content, Extent, Field, Form, Integer, Layout, LayoutError, Measure, Measured, PACKET, Packet, STAND_IN,
+    echoing,
 };
 
 /// What text and bytes are called.
@@ -365,12 +366,17 @@ fn integer(name: &str) -> Option<Integer> {
     }
 }
 
-/// What is sent back as proof of life has to be a frame.
+/// What is sent back has to be a frame.
 pub(super) fn answers(rules: &[Placed<shape::Rule>], layout: &Layout, source: &mut Source<'_>) {
-    for rule in rules {
-        let answer = rule.heartbeat.as_ref().and_then(|beat| beat.answer.as_ref());
-        if let Some(error) = answer.and_then(|answer| layout.check(answer).err()) {
-            source.wrong(rule.span(), format!("its answer {}", told(&error, layout)));
+    let of = |rule: &Placed<shape::Rule>| {
+        let beat = rule.heartbeat.as_ref().and_then(|beat| beat.answer.clone());
+        beat.or_else(|| rule.event.as_ref()?.answer.clone())
+    };
+    for answer in rules.iter().filter_map(of) {
+        // what is wrong with its placeholders has been told
+        let said = echoing(&answer, STAND_IN).ok();
+        if let Some(error) = said.and_then(|said| layout.check(&said).err()) {
+            source.wrong(answer.span(), told(&error, layout));
         }
     }
 }

@@ -227,12 +227,14 @@ pub(in crate::profile::file) struct Event {
     pub(in crate::profile::file) content: Option<Text>,
     /// Where its position stands in what a resume can replay: a number that grows.
     pub(in crate::profile::file) cursor: Option<Text>,
+    /// What has to be sent back, if anything: `${/id}` in it is what stands there in the event, as JSON, `${/id:bare}` as text.
+    pub(in crate::profile::file) answer: Option<Text>,
 }
 
 /// What is done about proof of life.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::profile::file) struct Beat {
-    /// What has to be sent back, if anything.
-    pub(in crate::profile::file) answer: Option<String>,
+    /// What has to be sent back, if anything: `${/id}` in it is what stands there in the message, as JSON, `${/id:bare}` as text.
+    pub(in crate::profile::file) answer: Option<Text>,
 }

@@ -51,7 +51,7 @@ fn mistakes_in_layouts() {
         ),
         (
             "id = '/id' } }]",
-            "id = '/id' } }, { heartbeat = { answer = '{\"packet\":\"say\"}' } }]",
+            "id = '/id' } }, { heartbeat = { answer = '{\"packet\":\"say\",\"id\":${/id}}' } }]",
         ),
     ];
     let told = told.map(|(good, bad)| {
@@ -136,6 +136,18 @@ fn comes(version: u64, message: &[u8], expect: &str) {
     });
     let told: Vec<_> = told.collect();
     assert_eq!(told.join(", "), expect, "{}", message.escape_ascii());
+}
+
+#[test]
+fn what_has_to_be_acknowledged_is() {
+    for (version, publish) in [
+        (4, &b"\x32\x07\x00\x01a\x00\x0bhi"[..]),
+        (5, b"\x32\x08\x00\x01a\x00\x0b\x00hi"),
+    ] {
+        let mut back = Vec::new();
+        mqtt(version).codec().decode(publish, &mut back);
+        assert_eq!(back, [Wire::Binary(b"\x40\x02\x00\x0b".to_vec())]);
+    }
 }
 
 #[test]
