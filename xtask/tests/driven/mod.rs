@@ -32,8 +32,7 @@ pub(crate) struct Run {
 /// Six users, one short round.
 pub(crate) fn run(profile: &str, files: &[(&str, &str)], leaky: bool) -> Run {
     let folder = tempfile::tempdir().unwrap();
-    let target: PathBuf = folder.path().join("target.toml");
-    fs::write(&target, profile).unwrap();
+    fs::write(folder.path().join("target.toml"), profile).unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
@@ -44,8 +43,8 @@ pub(crate) fn run(profile: &str, files: &[(&str, &str)], leaky: bool) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .arg("e2e")
         .args(wanted.split(' '))
-        .arg("--target")
-        .arg(&target)
+        .args(["--target", "target.toml"])
+        .current_dir(folder.path())
         .arg("--out")
         .arg(&out)
         .env("LEAKY", if leaky { "1" } else { "0" })
