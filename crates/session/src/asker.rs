@@ -154,8 +154,7 @@ impl Asker<'_> {
     }
 
     fn tell(self, step: impl FnOnce() -> TracedStep) {
-        let now = self.worker.clock.now();
-        self.worker.tracer.tell(now, self.user, self.conn, step);
+        self.worker.tracer.tell(self.user, self.conn, step);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::limits::{BUSY_SPREAD_MS, BUSY_TRIES, BUSY_WAIT_MAX, HTTP_AT_ONCE};
 use crate::profile::Exchange;
 use crate::worker::Worker;
 
-/// Asks the authentication service, in whose connections all users of a worker share.
+/// Asks the authentication service.
 pub(crate) struct Http {
     worker: Rc<Worker>,
     /// Whoever asks has a turn.

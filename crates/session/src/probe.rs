@@ -116,9 +116,8 @@ impl VirtualUser {
     /// As [`Self::tried`], for one of many that are much the same.
     fn tried_as(&self, class: &str, tried: Tried) {
         let (user, conn) = (self.person.user, tried.conn);
-        let at = self.worker.clock.now();
         let probe = || TracedStep::Tried(tried.traced(class));
-        self.worker.tracer.tell(at, user, conn.unwrap_or(Conn(0)), probe);
+        self.worker.tracer.tell(user, conn.unwrap_or(Conn(0)), probe);
         self.tried_by(user, tried);
     }
 

@@ -342,11 +342,8 @@ impl Socket {
 
     /// Tells of a step, if anybody listens.
     fn trace(&self, step: impl FnOnce() -> TracedStep) {
-        let tracer = &self.worker.tracer;
-        if tracer.is_heard() {
-            let Holder { user, conn, .. } = self.holder;
-            tracer.tell(self.worker.clock.now(), user, conn, step);
-        }
+        let Holder { user, conn, .. } = self.holder;
+        self.worker.tracer.tell(user, conn, step);
     }
 
     /// Sends what a codec has written.

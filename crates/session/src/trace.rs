@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 
 use history::{At, Check, Conn, Interval, ProbeResult, User};
 
+use crate::clock::Clock;
 use crate::codec::{Item, Whose};
 
 /// Takes the steps of a run.
@@ -81,6 +82,8 @@ pub enum TracedStep {
         message: String,
         /// What it was taken for, a line each.
         taken: Vec<String>,
+        /// Whether it answers what was asked over the connection, and does no more.
+        asked: bool,
         /// Whether nothing of it was understood.
         unmatched: bool,
     },
@@ -91,9 +94,10 @@ pub enum TracedStep {
 }
 
 /// A worker's end of a trace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tracer {
     to: Option<Trace>,
+    clock: Clock,
     /// Whether what must be denied is being tried.
     trying: Cell<bool>,
     /// What is not shown, and what stands in its place.
@@ -105,10 +109,11 @@ const GIVEN: &str = "<env>";
 
 impl Tracer {
     /// `given` came from the environment.
-    pub(crate) fn new(to: Option<Trace>, given: Vec<String>) -> Self {
+    pub(crate) fn new(to: Option<Trace>, clock: Clock, given: Vec<String>) -> Self {
         let secrets = given.into_iter().map(|secret| (secret, GIVEN)).collect();
         Self {
             to,
+            clock,
             trying: Cell::default(),
             secrets: RefCell::new(secrets),
         }
@@ -128,13 +133,8 @@ impl Tracer {
         }
     }
 
-    /// Whether anybody listens.
-    pub(crate) fn is_heard(&self) -> bool {
-        self.to.is_some()
-    }
-
-    /// Tells of a step, if anybody listens.
-    pub(crate) fn tell(&self, at: At, user: User, conn: Conn, step: impl FnOnce() -> TracedStep) {
+    /// Tells of a step that was just made, if anybody listens; if nobody does, it costs nothing.
+    pub(crate) fn tell(&self, user: User, conn: Conn, step: impl FnOnce() -> TracedStep) {
         let Some(Trace(steps)) = &self.to else { return };
         let step = match step() {
             TracedStep::Asked(text) => TracedStep::Asked(self.shown(text)),
@@ -147,18 +147,20 @@ impl Tracer {
             TracedStep::Came {
                 message,
                 taken,
+                asked,
                 unmatched,
             } => TracedStep::Came {
                 message: self.shown(message),
                 taken,
+                asked,
                 unmatched,
             },
             TracedStep::Opened(to) => TracedStep::Opened(self.shown(to)),
             TracedStep::Refused(why, to) => TracedStep::Refused(why, self.shown(to)),
             step => step,
         };
+        let (at, tried) = (self.clock.now(), self.trying.get());
         // nobody may be listening any more
-        let tried = self.trying.get();
         let _ = steps.send(Traced {
             at,
             user,
@@ -204,10 +206,11 @@ mod tests {
     #[test]
     fn secrets_are_not_told() {
         let (steps, told) = std::sync::mpsc::channel();
-        let tracer = Tracer::new(Some(Trace::from(steps)), vec!["from-env".to_owned()]);
+        let clock = Clock::new(std::time::Instant::now());
+        let tracer = Tracer::new(Some(Trace::from(steps)), clock, vec!["from-env".to_owned()]);
         tracer.hide("s3cret", "<password>");
         let sent = || TracedStep::Sent("a s3cret from-env".to_owned());
-        tracer.tell(At(1), User(2), Conn(3), sent);
+        tracer.tell(User(2), Conn(3), sent);
         let told = told.recv().unwrap();
         assert_eq!(told.step, TracedStep::Sent("a <password> <env>".to_owned()));
         assert_eq!((told.user, told.conn), (User(2), Conn(3)));

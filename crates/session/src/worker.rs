@@ -99,7 +99,7 @@ impl Worker {
         } = run;
         let given = trace.as_ref().map(|_| target.profile.given());
         Self {
-            tracer: Tracer::new(trace, given.unwrap_or_default()),
+            tracer: Tracer::new(trace, clock, given.unwrap_or_default()),
             http: Client::new(target.tls.clone(), limits.op),
             number,
             run,

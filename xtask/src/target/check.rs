@@ -141,9 +141,7 @@ fn is_odd(step: &TracedStep) -> bool {
             let good = status.is_some_and(|status| status < 400);
             !good || sought.iter().any(|(_, _, found)| !found)
         }
-        TracedStep::Came { taken, unmatched, .. } => {
-            *unmatched || !taken.iter().any(|taken| taken.contains("answer to"))
-        }
+        TracedStep::Came { asked, .. } => !asked,
         _ => false,
     }
 }

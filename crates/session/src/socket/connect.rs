@@ -356,7 +356,7 @@ impl Failed {
         worker.record_at(at, refused);
         worker
             .tracer
-            .tell(at, user, conn, || TracedStep::Refused(reason.clone(), to));
+            .tell(user, conn, || TracedStep::Refused(reason.clone(), to));
         if at_limit {
             let what = format!(
                 "connection {} given up during its upgrade: {reason}",

@@ -185,6 +185,7 @@ impl Socket {
         TracedStep::Came {
             message: codec.shown(bytes).into_owned(),
             taken: taken.collect(),
+            asked: !items.is_empty() && items.iter().all(|item| self.op_of(item).is_some()),
             unmatched: items.iter().any(|item| matches!(item, Item::Undecodable)),
         }
     }
