@@ -44,10 +44,13 @@ fn altered(mut input: Unstructured<'_>) -> Result<()> {
     let mut writer = SegmentWriter::new(&mut bytes, run, worker, limit);
     while let Ok((event, after)) = postcard::take_from_bytes::<Event<'_>>(rest) {
         writer.append(&event).expect("memory takes it");
+        let own = postcard::to_stdvec(&event).expect("an event is plain data");
+        let same = |_, back: &Event<'_>| assert_eq!(postcard::to_stdvec(back).expect("plain data"), own);
+        writer.read_back(same).expect("what was appended");
         if written.len() == EVENTS_MAX || writer.limit_hit() {
             break;
         }
-        written.push(postcard::to_stdvec(&event).expect("an event is plain data"));
+        written.push(own);
         rest = after;
     }
     let seal = writer.finish().expect("memory takes it");

@@ -20,7 +20,7 @@ pub(crate) const HEADER_BYTES: usize = 48;
 pub(crate) const HASH_BYTES: usize = 32;
 /// Bytes of the length before a record.
 pub(crate) const LENGTH_BYTES: usize = 4;
-/// A block is written as soon as its payload is this long.
+/// A block with a payload as long as this is full.
 pub(crate) const BLOCK_BYTES: usize = 64 * 1024;
 /// No record is longer: a frame of the largest size that the harness accepts, and what is said of it.
 pub const RECORD_BYTES_MAX: usize = 80 * 1024 * 1024;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::{
     At, AuditRow, Check, Conn, Event, Fact, Fingerprint, Inbound, Interval, Op, Outcome, Part, PoolFigures,
-    Probe, ProbeResult, ReadError, Replica, Room, Round, SegmentReader, SegmentSeal, SegmentWriter, Session,
+    Place, Probe, ProbeResult, ReadError, Replica, Room, Round, SegmentReader, SegmentSeal, SegmentWriter, Session,
     Source, Step, Token, TokenKind, User,
 };
 
@@ -128,20 +128,23 @@ fn read(bytes: &[u8], mut each: impl FnMut(u64, Event<'_>)) -> Result<SegmentSea
     Ok(reader.seal().expect("the end was reached").clone())
 }
 
+/// Events of several blocks.
+fn frames() -> Vec<Event<'static>> {
+    let frame = |at| Event {
+        at: At(at),
+        fact: Fact::Inbound(Inbound {
+            conn: Conn(1),
+            source: Source::Text,
+            bytes: Cow::Owned(vec![b'x'; 1_000]),
+            parts: vec![Part::Heartbeat],
+        }),
+    };
+    (0..300).map(frame).collect()
+}
+
 /// A history of several blocks.
 fn blocks() -> (Vec<u8>, SegmentSeal) {
-    let events: Vec<_> = (0..300)
-        .map(|at| Event {
-            at: At(at),
-            fact: Fact::Inbound(Inbound {
-                conn: Conn(1),
-                source: Source::Text,
-                bytes: Cow::Owned(vec![b'x'; 1_000]),
-                parts: vec![Part::Heartbeat],
-            }),
-        })
-        .collect();
-    write(&events, u64::MAX)
+    write(&frames(), u64::MAX)
 }
 
 proptest! {
@@ -237,6 +240,30 @@ fn past_the_limit_events_are_dropped_and_the_seal_says_so() {
     let (cut, seal) = write(&events, 12);
     assert!(seal.limit_hit && seal.records < 10 && cut.len() < bytes.len());
     assert_eq!(read(&cut, |_, _| ()).expect("whole as far as it goes"), seal);
+}
+
+/// All is read back in order, wherever a block ends, and what the limit shuts out, too.
+#[test]
+fn what_was_appended_is_read_back() {
+    for (limit_bytes, written) in [(u64::MAX, 300), (100_000, 99), (0, 0)] {
+        let (mut bytes, mut back, events) = (Vec::new(), Vec::new(), frames());
+        let mut writer = SegmentWriter::new(&mut bytes, 77, 2, limit_bytes);
+        for event in &events {
+            writer.append(event).expect("memory takes all");
+            if writer.unread() > 7_000 || writer.is_full() {
+                let see = |place: Place, event: &Event<'_>| back.push((place.index, event.at));
+                writer.read_back(see).expect("what was appended");
+                assert_eq!(writer.unread(), 0);
+            }
+        }
+        let see = |place: Place, event: &Event<'_>| back.push((place.index, event.at));
+        writer.read_back(see).expect("what was appended");
+        let seal = writer.finish().expect("memory takes all");
+        assert_eq!((seal.records, seal.limit_hit), (written, written < 300));
+        let expect: Vec<_> = (0..300).map(|at| (written.min(at), At(at))).collect();
+        assert_eq!(back, expect);
+        assert_eq!(read(&bytes, |_, _| ()).expect("undamaged"), seal);
+    }
 }
 
 #[test]

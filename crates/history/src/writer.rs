@@ -43,9 +43,22 @@ pub enum WriteError {
         /// Its length.
         bytes: usize,
     },
+    /// What was put into bytes is no event any more.
+    #[error("event {index} of worker {worker} cannot be read back")]
+    ReadBack {
+        /// Whose segment.
+        worker: u16,
+        /// Which event.
+        index: u64,
+        /// Why.
+        source: postcard::Error,
+    },
 }
 
 /// Writes one segment to `W`, block by block.
+///
+/// What was appended can be read back from the block that is open, in the form in which the segment has it: whoever reads a few events at
+/// a time, rather than each as it comes, has them together in the processor's caches, and the code that takes them, too.
 ///
 /// ```
 /// use history::{At, Event, Fact, SegmentReader, SegmentWriter};
@@ -68,8 +81,13 @@ pub struct SegmentWriter<W: Write> {
     run: u32,
     worker: u16,
     limit_bytes: u64,
-    limit_hit: bool,
+    /// The records of the open block, and behind them those that the limit shuts out.
     payload: Vec<u8>,
+    /// Where those begin.
+    shut_out: Option<usize>,
+    /// Up to where records were read back, and the index of the next one.
+    read: usize,
+    read_index: u64,
     in_block: u32,
     blocks: u64,
     records: u64,
@@ -85,8 +103,10 @@ impl<W: Write> SegmentWriter<W> {
             run,
             worker,
             limit_bytes,
-            limit_hit: false,
             payload: Vec::with_capacity(BLOCK_BYTES * 2),
+            shut_out: None,
+            read: 0,
+            read_index: 0,
             in_block: 0,
             blocks: 0,
             records: 0,
@@ -95,34 +115,72 @@ impl<W: Write> SegmentWriter<W> {
         }
     }
 
-    /// Adds an event and says where it stands. Past the limit events are dropped, [`Self::limit_hit`] says so, and the
-    /// place is the one that the event would have had.
+    /// Adds an event and says where it stands. Past the limit events are not written, [`Self::limit_hit`] says so, and the place is the one
+    /// that the first of them would have had. Writes the open block first if it is full.
     ///
     /// # Errors
     ///
     /// [`WriteError`]; the segment is of no use after [`WriteError::Io`].
     pub fn append(&mut self, event: &Event<'_>) -> Result<Place, WriteError> {
-        let place = Place {
-            worker: self.worker,
-            index: self.records,
-        };
-        if self.limit_hit || self.bytes + self.payload.len() as u64 >= self.limit_bytes {
-            self.limit_hit = true;
-            return Ok(place);
-        }
-        self.encode(event)?;
-        self.records += 1;
-        self.in_block += 1;
-        if self.payload.len() >= BLOCK_BYTES {
+        if self.is_full() {
             self.flush_block(BlockKind::Records)?;
+        }
+        if self.shut_out.is_none() && self.bytes + self.payload.len() as u64 >= self.limit_bytes {
+            self.shut_out = Some(self.payload.len());
+        }
+        let place = self.place(self.records);
+        self.encode(event)?;
+        if self.shut_out.is_none() {
+            self.records += 1;
+            self.in_block += 1;
         }
         Ok(place)
     }
 
-    /// Whether events were dropped because the segment had reached its limit.
+    /// Whether the open block is written before the next event is added.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.payload.len() >= BLOCK_BYTES
+    }
+
+    /// Bytes of the open block that [`Self::read_back`] would yield.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.payload.len() - self.read
+    }
+
+    /// Yields the events of the open block that were not read back yet, those past the limit among them.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::ReadBack`] if one is not what was appended, which is a bug.
+    pub fn read_back(&mut self, mut see: impl FnMut(Place, &Event<'_>)) -> Result<(), WriteError> {
+        while let Some((length, rest)) = self.payload[self.read..].split_first_chunk::<LENGTH_BYTES>() {
+            let (worker, index) = (self.worker, self.read_index);
+            let length = u32::from_le_bytes(*length) as usize;
+            let event = postcard::from_bytes(&rest[..length]).map_err(|source| WriteError::ReadBack {
+                worker,
+                index,
+                source,
+            })?;
+            see(self.place(index), &event);
+            self.read += LENGTH_BYTES + length;
+            self.read_index = self.records.min(index + 1);
+        }
+        Ok(())
+    }
+
+    fn place(&self, index: u64) -> Place {
+        Place {
+            worker: self.worker,
+            index,
+        }
+    }
+
+    /// Whether events were not written because the segment had reached its limit.
     #[must_use]
     pub fn limit_hit(&self) -> bool {
-        self.limit_hit
+        self.shut_out.is_some()
     }
 
     /// Writes what is held back and the end of the segment.
@@ -131,10 +189,8 @@ impl<W: Write> SegmentWriter<W> {
     ///
     /// [`WriteError::Io`].
     pub fn finish(mut self) -> Result<SegmentSeal, WriteError> {
-        if self.in_block > 0 {
-            self.flush_block(BlockKind::Records)?;
-        }
-        self.flush_block(if self.limit_hit {
+        self.flush_block(BlockKind::Records)?;
+        self.flush_block(if self.limit_hit() {
             BlockKind::EndAtLimit
         } else {
             BlockKind::End
@@ -146,7 +202,7 @@ impl<W: Write> SegmentWriter<W> {
             records: self.records,
             bytes: self.bytes,
             hash: hex(&self.hash),
-            limit_hit: self.limit_hit,
+            limit_hit: self.limit_hit(),
         })
     }
 
@@ -181,7 +237,21 @@ impl<W: Write> SegmentWriter<W> {
         }
     }
 
+    /// Writes the open block, if it holds a record or ends the segment, and opens the next.
     fn flush_block(&mut self, kind: BlockKind) -> Result<(), WriteError> {
+        let kept = self.shut_out.unwrap_or(self.payload.len());
+        if self.in_block > 0 || kind != BlockKind::Records {
+            self.write_block(kind, kept)?;
+        }
+        self.payload.clear();
+        self.shut_out = self.shut_out.map(|_| 0);
+        (self.read, self.read_index) = (0, self.records);
+        Ok(())
+    }
+
+    /// Writes a block whose payload are the first `kept` bytes.
+    fn write_block(&mut self, kind: BlockKind, kept: usize) -> Result<(), WriteError> {
+        let payload = &self.payload[..kept];
         let header = Header {
             version: VERSION,
             run: self.run,
@@ -190,20 +260,19 @@ impl<W: Write> SegmentWriter<W> {
             number: self.blocks,
             first_record: self.records - u64::from(self.in_block),
             records: self.in_block,
-            payload_bytes: u32::try_from(self.payload.len()).unwrap_or(u32::MAX),
+            payload_bytes: u32::try_from(kept).unwrap_or(u32::MAX),
         }
         .to_bytes();
-        self.hash = chain(&self.hash, &header, &self.payload);
+        self.hash = chain(&self.hash, &header, payload);
         let written = self
             .out
             .write_all(&header)
-            .and_then(|()| self.out.write_all(&self.payload))
+            .and_then(|()| self.out.write_all(payload))
             .and_then(|()| self.out.write_all(&self.hash));
         written.map_err(|source| self.io(self.bytes, source))?;
-        self.bytes += (header.len() + self.payload.len() + self.hash.len()) as u64;
+        self.bytes += (header.len() + kept + self.hash.len()) as u64;
         self.blocks += 1;
         self.in_block = 0;
-        self.payload.clear();
         Ok(())
     }
 
@@ -219,16 +288,25 @@ impl<W: Write> SegmentWriter<W> {
 /// Where a record goes: behind those before it.
 struct Tail<'a>(&'a mut Vec<u8>);
 
+/// Fewer bytes are put one by one: a number has a few, and a call to copy them takes longer.
+const FEW: usize = 8;
+
 impl Flavor for Tail<'_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        if bytes.len() < FEW {
+            bytes.iter().for_each(|byte| self.0.push(*byte));
+        } else {
+            self.0.extend_from_slice(bytes);
+        }
         Ok(())
     }
 

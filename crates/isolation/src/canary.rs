@@ -52,40 +52,73 @@ pub const RUN_END: u32 = 1 << 25;
 
 /// Symbols that the checksum covers.
 const DATA_LEN: usize = BLOCK_LEN - check::LEN;
-/// Symbol value per byte, case folded; 255 for what is no symbol.
-const VALUES: [u8; 256] = values();
-
-const fn values() -> [u8; 256] {
-    let mut table = [u8::MAX; 256];
-    let mut value = 0;
-    while value < 32 {
-        let symbol = letter(value);
-        table[symbol as usize] = value;
-        table[symbol.to_ascii_uppercase() as usize] = value;
-        value += 1;
+/// The symbols of the marker, by value.
+const MARKER_VALUES: [u8; MARKER_LEN] = {
+    let (mut values, mut at) = ([0; MARKER_LEN], 0);
+    while at < MARKER_LEN {
+        values[at] = value(MARKER[at]);
+        at += 1;
     }
-    table
-}
+    values
+};
+/// The marker as a number, and the bits in which its letters' cases differ.
+const MARKER_NUMBER: u64 = u64::from_le_bytes(*MARKER);
+const MARKER_CASES: u64 = {
+    let (mut cases, mut at) = ([0; MARKER_LEN], 0);
+    while at < MARKER_LEN {
+        cases[at] = MARKER[at] ^ MARKER[at].to_ascii_uppercase();
+        at += 1;
+    }
+    u64::from_le_bytes(cases)
+};
 
 /// The symbol of a value below 32, as arithmetic on many at once.
 const fn letter(value: u8) -> u8 {
     value + if value < 26 { b'a' } else { b'2' - 26 }
 }
 
+/// The values of all symbols, see [`value`]. (Within another loop, the compiler does not make vector code of it.)
+#[inline(never)]
+fn values<const N: usize>(bytes: &[u8; N]) -> [u8; N] {
+    bytes.map(value)
+}
+
+/// The value (0 to 31) of a symbol in either case, or 255 of what is none: as [`letter`], on many at once.
+const fn value(byte: u8) -> u8 {
+    let (letter, digit) = ((byte | 0x20).wrapping_sub(b'a'), byte.wrapping_sub(b'2'));
+    if letter < 26 {
+        letter
+    } else if digit < 6 {
+        digit + 26
+    } else {
+        u8::MAX
+    }
+}
+
 /// The value (0 to 31) of a symbol in either case; `None` if it is none.
 #[must_use]
 pub(crate) fn symbol(byte: u8) -> Option<u8> {
-    let value = VALUES[usize::from(byte)];
+    let value = value(byte);
     (value < 32).then_some(value)
 }
 
-/// How many symbols `bytes` begin with, counted a few at a time.
+/// How many symbols `bytes` begin with, counted a block at a time.
 pub(crate) fn symbols(bytes: &[u8]) -> usize {
-    const FEW: usize = 16;
-    let all = |few: &&[u8; FEW]| few.iter().fold(0, |all, byte| all | VALUES[usize::from(*byte)]) < 32;
-    let whole = FEW * bytes.as_chunks().0.iter().take_while(all).count();
+    let all = |few: &&[u8; BLOCK_LEN]| are_symbols(&values(few));
+    let whole = BLOCK_LEN * bytes.as_chunks().0.iter().take_while(all).count();
     let rest = bytes[whole..].iter();
     whole + rest.take_while(|byte| symbol(**byte).is_some()).count()
+}
+
+/// Whether all of these values are those of symbols.
+fn are_symbols<const N: usize>(values: &[u8; N]) -> bool {
+    values.iter().fold(0, |all, value| all | value) < 32
+}
+
+/// Whether `bytes` begin with the marker, in whatever case.
+pub(crate) fn is_marked(bytes: &[u8]) -> bool {
+    let marker = bytes.first_chunk();
+    marker.is_some_and(|marker| u64::from_le_bytes(*marker) | MARKER_CASES == MARKER_NUMBER)
 }
 
 /// Kind of audience.
@@ -167,9 +200,7 @@ impl Canary {
     #[must_use]
     pub fn block(&self) -> [u8; BLOCK_LEN] {
         let mut symbols = [0; BLOCK_LEN];
-        for (at, byte) in MARKER.iter().enumerate() {
-            symbols[at] = VALUES[usize::from(*byte)];
-        }
+        symbols[..MARKER_LEN].copy_from_slice(&MARKER_VALUES);
         put(&mut symbols[8..12], self.owner.0);
         symbols[12] = (self.kind as u8) << 3 | self.datum as u8;
         put(&mut symbols[13..17], self.audience);
@@ -194,18 +225,14 @@ impl Canary {
     /// The long form: three identical blocks, 96 characters.
     #[must_use]
     pub fn long(&self) -> String {
-        text(&self.block()).repeat(LONG_LEN / BLOCK_LEN)
+        Spelt::of(*self, self.block()).long().to_owned()
     }
 
     /// Reads a block, in either case; `None` unless the marker stands first and the checksum holds.
     #[must_use]
     pub fn decode(block: &[u8; BLOCK_LEN]) -> Option<Self> {
-        let (mut symbols, mut all) = ([0; BLOCK_LEN], 0);
-        for (value, byte) in symbols.iter_mut().zip(block) {
-            *value = VALUES[usize::from(*byte)];
-            all |= *value;
-        }
-        if all > 31 {
+        let symbols = values(block);
+        if !are_symbols(&symbols) {
             return None;
         }
         let head = Head::read(&symbols)?;
@@ -230,6 +257,35 @@ impl Canary {
     }
 }
 
+/// A canary and its characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spelt {
+    /// The canary.
+    pub canary: Canary,
+    blocks: [[u8; BLOCK_LEN]; LONG_LEN / BLOCK_LEN],
+}
+
+impl Spelt {
+    fn of(canary: Canary, block: [u8; BLOCK_LEN]) -> Self {
+        Self {
+            canary,
+            blocks: [block; LONG_LEN / BLOCK_LEN],
+        }
+    }
+
+    /// As [`Canary::short`].
+    #[must_use]
+    pub fn short(&self) -> &str {
+        text(&self.blocks[0])
+    }
+
+    /// As [`Canary::long`].
+    #[must_use]
+    pub fn long(&self) -> &str {
+        text(self.blocks.as_flattened())
+    }
+}
+
 /// What a block cut after at least [`HEAD_LEN`] characters still says; its checksum is unverified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Head {
@@ -248,10 +304,6 @@ pub struct Head {
 impl Head {
     /// From the values of at least [`HEAD_LEN`] symbols.
     fn read(symbols: &[u8]) -> Option<Self> {
-        let marked = symbols
-            .iter()
-            .zip(MARKER)
-            .all(|(value, byte)| *value == VALUES[usize::from(*byte)]);
         let class = *symbols.get(12)?;
         let kind = match class >> 3 {
             0 => Kind::Owner,
@@ -259,7 +311,7 @@ impl Head {
             2 => Kind::Tenant,
             _ => return None,
         };
-        (marked && symbols.len() >= HEAD_LEN).then(|| Self {
+        (symbols.starts_with(&MARKER_VALUES) && symbols.len() >= HEAD_LEN).then(|| Self {
             owner: User(get(&symbols[8..12])),
             kind,
             datum: Datum::ALL[usize::from(class & 7)],
@@ -390,8 +442,8 @@ impl Found {
     }
 }
 
-fn text(block: &[u8; BLOCK_LEN]) -> &str {
-    std::str::from_utf8(block).expect("symbols are ASCII")
+fn text(blocks: &[u8]) -> &str {
+    std::str::from_utf8(blocks).expect("symbols are ASCII")
 }
 
 /// Where markers stand, in either case.
@@ -399,7 +451,7 @@ fn marks(piece: &[u8]) -> impl Iterator<Item = usize> + '_ {
     piece
         .windows(MARKER_LEN)
         .enumerate()
-        .filter(|(_, window)| window.eq_ignore_ascii_case(MARKER))
+        .filter(|(_, window)| is_marked(window))
         .map(|(at, _)| at)
 }
 

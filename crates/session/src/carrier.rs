@@ -40,6 +40,15 @@ impl Carrier {
             false => Self::Plain(tcp),
         })
     }
+
+    /// Waits until a read may yield something; with TLS only a read can say.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            // what broke, a read says
+            Self::Plain(tcp) => tcp.poll_read_ready(cx).map(drop),
+            Self::Tls(_) => Poll::Ready(()),
+        }
+    }
 }
 
 /// Whether what URLs of this scheme name is reached over TLS.

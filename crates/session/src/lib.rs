@@ -4,7 +4,7 @@
 //! - [`profile`] says, as data, what a target is; [`codec`] (no IO) turns its bytes into messages and back. Nothing else knows a target.
 //! - [`drive`] runs a plan: worker threads, each with its share of the users, from log-in over phases with a barrier each
 //!   to a drain and the close. Every frame, refusal and broken connection becomes a [`history::Event`] in the
-//!   worker's [`Recorder`], which hands it to the history, the judge and the meter.
+//!   worker's [`Recorder`], which puts it into the history, and from there before the judge and the meter.
 //!
 //! What must be denied is tried as well (the probes), with the same on one's own object as the control.
 //!

@@ -11,6 +11,9 @@ use perf::Meter;
 
 /// Bytes of history that one worker may write.
 pub const HISTORY_LIMIT_BYTES: u64 = 4 << 30;
+/// Bytes of events that are judged and metered together: few enough that nobody waits long for it, and many enough that the code which
+/// judges is fetched into the processor's first cache once for all of them.
+const BATCH_BYTES: usize = 16 * 1024;
 
 /// Why events could not be recorded.
 #[non_exhaustive]
@@ -36,7 +39,8 @@ pub enum RecordError {
 
 /// What a worker holds: the writer of its history, its judge and its meter.
 ///
-/// Every event goes through [`Recorder::record`] to all three, and nothing else reaches them.
+/// Every event goes through [`Recorder::record`] into the history, and from there, a batch at a time, to the judge and the meter: they see
+/// what a second judgement of the history sees, and nothing else reaches them.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,
@@ -92,17 +96,27 @@ impl Recorder {
         })
     }
 
-    /// Takes an event in. A history that cannot be written is said once, by [`Recorder::finish`]; the judge sees nothing of
-    /// what came after.
+    /// Takes an event in. A history that cannot be written is said once, by [`Recorder::finish`]; nothing that comes after is seen.
     pub fn record(&mut self, at: At, fact: Fact<'_>) {
-        let event = Event { at, fact };
-        self.meter.observe(&event);
         if self.has_failed() {
             return;
         }
-        match self.writer.append(&event) {
-            Ok(place) => self.judge.observe(place, &event),
-            Err(error) => self.failure = Some(error),
+        let appended = self.writer.append(&Event { at, fact });
+        self.failure = appended.err();
+        if self.writer.unread() >= BATCH_BYTES || self.writer.is_full() {
+            self.catch_up();
+        }
+    }
+
+    /// Has the judge and the meter see all that was recorded.
+    fn catch_up(&mut self) {
+        let (judge, meter) = (&mut self.judge, &mut self.meter);
+        let seen = self.writer.read_back(|place, event| {
+            meter.observe(event);
+            judge.observe(place, event);
+        });
+        if let Err(error) = seen {
+            self.failure.get_or_insert(error);
         }
     }
 
@@ -112,7 +126,8 @@ impl Recorder {
     }
 
     /// Ends the worker's history.
-    pub fn finish(self) -> Recorded {
+    pub fn finish(mut self) -> Recorded {
+        self.catch_up();
         let Self {
             path,
             writer,

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use history::{At, Audience, Fact};
-use isolation::canary::{Canary, Datum, Mint};
+use isolation::canary::{Canary, Datum, Mint, Spelt};
 
 use crate::board::UserEntry;
 use crate::login::{Desk, Login};
@@ -169,8 +169,13 @@ impl VirtualUser {
 
     /// A fresh canary; `None` once all that it can have are spent, which is said.
     pub(crate) fn mint(&self, audience: Audience, datum: Datum) -> Option<Canary> {
-        match self.mint.borrow_mut().mint(audience, datum) {
-            Ok(canary) => Some(canary),
+        Some(self.spell(audience, datum)?.canary)
+    }
+
+    /// As [`Self::mint`], with its characters.
+    pub(crate) fn spell(&self, audience: Audience, datum: Datum) -> Option<Spelt> {
+        match self.mint.borrow_mut().spell(audience, datum) {
+            Ok(spelt) => Some(spelt),
             Err(error) => {
                 self.worker.record(Fact::LimitHit {
                     what: error.to_string().into(),

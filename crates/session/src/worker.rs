@@ -145,8 +145,12 @@ impl Worker {
 
     /// Waits for a turn, in order; it lasts until it is dropped.
     pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // none only if turns were over for good, which they never are
-        self.turns.acquire().await.ok()
+        match self.turns.try_acquire() {
+            // nobody waits where there are some
+            Ok(turn) => Some(turn),
+            // none only if turns were over for good, which they never are
+            Err(_) => self.turns.acquire().await.ok(),
+        }
     }
 
     /// The phase and round that new ops belong to.

@@ -3,7 +3,7 @@
 use history::{Audience, Serial, User};
 use thiserror::Error;
 
-use super::{BLOCK_LEN, Canary, Datum, Kind, MARKER, MARKER_LEN, NUMBER_END, RUN_END};
+use super::{BLOCK_LEN, Canary, Datum, Kind, MARKER, MARKER_LEN, NUMBER_END, RUN_END, Spelt};
 
 /// Why no canary could be made.
 #[non_exhaustive]
@@ -55,6 +55,14 @@ impl Mint {
     /// If the audience's number has more than 20 bits, if it is [`Audience::OwnTenant`], or if all 2^20
     /// serials are spent.
     pub fn mint(&mut self, audience: Audience, datum: Datum) -> Result<Canary, MintError> {
+        Ok(self.spell(audience, datum)?.canary)
+    }
+
+    /// As [`Self::mint`], with its characters.
+    ///
+    /// # Errors
+    /// As [`Self::mint`].
+    pub fn spell(&mut self, audience: Audience, datum: Datum) -> Result<Spelt, MintError> {
         let (kind, number) = match audience {
             Audience::Owner => (Kind::Owner, self.owner.0),
             Audience::Room(room) => (Kind::Room, room.0),
@@ -74,8 +82,9 @@ impl Mint {
                 run,
                 serial,
             };
-            if marked_once(&canary.block()) {
-                return Ok(canary);
+            let block = canary.block();
+            if marked_once(&block) {
+                return Ok(Spelt::of(canary, block));
             }
         }
         Err(MintError::Exhausted { owner: self.owner })

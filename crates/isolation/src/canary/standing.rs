@@ -1,6 +1,6 @@
 //! The bytes around a marker.
 
-use super::{BLOCK_LEN, Canary, Found, Fragment, Head, MARKER, MARKER_LEN, VALUES, symbols};
+use super::{BLOCK_LEN, Canary, Found, Fragment, Head, MARKER_LEN, is_marked, symbols, values};
 
 /// What stands at a marker.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ impl Standing {
     pub(crate) fn at(piece: &[u8], at: usize) -> Option<Self> {
         let tail = &piece[at..piece.len().min(at + BLOCK_LEN)];
         let len = symbols(tail);
-        if len < MARKER_LEN || !tail[..MARKER_LEN].eq_ignore_ascii_case(MARKER) {
+        if len < MARKER_LEN || !is_marked(tail) {
             return None;
         }
         let mut block = [0; BLOCK_LEN];
@@ -35,11 +35,7 @@ impl Standing {
             return Found::Whole(canary);
         }
         let own = &self.block[..self.len];
-        let mut symbols = [0; BLOCK_LEN];
-        for (value, byte) in symbols.iter_mut().zip(own) {
-            *value = VALUES[usize::from(*byte)];
-        }
-        match Head::read(&symbols[..self.len]) {
+        match Head::read(&values(&self.block)[..self.len]) {
             Some(head) => Found::Head(head),
             None => Found::Fragment(Fragment::new(own)),
         }

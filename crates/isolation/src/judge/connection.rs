@@ -279,9 +279,13 @@ impl Connection {
         Some(&mut self.attempts[at])
     }
 
-    /// Where an attempt stands, or would.
+    /// Where an attempt stands, or would: mostly at the end.
     fn place(&self, op: Op) -> Result<usize, usize> {
-        self.attempts.binary_search_by_key(&op, |attempt| attempt.op)
+        match self.attempts.back() {
+            Some(last) if last.op == op => Ok(self.attempts.len() - 1),
+            Some(last) if last.op > op => self.attempts.binary_search_by_key(&op, |attempt| attempt.op),
+            _ => Err(self.attempts.len()),
+        }
     }
 
     /// Drops an attempt of which nothing can come any more, or nothing that would be in order.

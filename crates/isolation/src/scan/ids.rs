@@ -5,7 +5,7 @@ use std::ops::Range;
 use history::Fingerprint;
 
 use super::runs::{Runs, TOKEN};
-use crate::canary::{LONG_LEN, MARKER, MARKER_LEN, symbol, symbols};
+use crate::canary::{LONG_LEN, is_marked, symbol, symbols};
 
 /// Hexadecimal digits of a UUID, and so the shortest run that is looked at.
 const UUID_DIGITS: usize = 32;
@@ -71,7 +71,7 @@ fn next_known(bytes: &[u8], range: Range<usize>) -> Option<Range<usize>> {
         if let Some(len) = uuid_len(rest) {
             return Some(at..at + len);
         }
-        if rest[..MARKER_LEN].eq_ignore_ascii_case(MARKER) {
+        if is_marked(rest) {
             let before = bytes[range.start..at].iter().rev().take(LONG_LEN);
             let before = before.take_while(|byte| symbol(**byte).is_some()).count();
             let len = symbols(&rest[..rest.len().min(LONG_LEN)]);

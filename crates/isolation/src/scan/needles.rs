@@ -14,7 +14,7 @@ use memchr::arch::x86_64::avx2::memchr::Two;
 use memchr::memchr2_iter;
 use memchr::memmem::Finder;
 
-use crate::canary::{MARKER, MARKER_LEN};
+use crate::canary::{MARKER, MARKER_LEN, is_marked};
 
 use super::split::separator_after;
 
@@ -176,10 +176,7 @@ fn digits(bytes: &[u8], piece: usize, searched: &mut usize, found: &mut Vec<(usi
 /// The needle that the letter at `at` is part of, and where it begins.
 fn around(bytes: &[u8], at: usize) -> Option<(usize, Needle)> {
     let rest = &bytes[at..];
-    if rest
-        .get(..MARKER_LEN)
-        .is_some_and(|text| text.eq_ignore_ascii_case(MARKER))
-    {
+    if is_marked(rest) {
         return Some((at, Needle::Plain));
     }
     if is_reversed(&bytes[..=at]) {

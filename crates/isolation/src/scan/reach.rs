@@ -22,10 +22,11 @@ pub(super) fn read(bytes: &[u8], at: usize) -> Option<(Found, Range<usize>)> {
 
 /// How far the repetition of `block`, one of which begins at `at`, reaches on both sides.
 fn repeats(bytes: &[u8], at: usize, block: &[u8; BLOCK_LEN]) -> Range<usize> {
-    let is_block = |piece: &[u8]| piece.eq_ignore_ascii_case(block);
+    // most are of one case, and those are compared at once
+    let is_block = |piece: &[u8; BLOCK_LEN]| piece == block || piece.eq_ignore_ascii_case(block);
     let alike = |(byte, own): &(&u8, &u8)| byte.eq_ignore_ascii_case(own);
     let (mut from, mut to) = (at, at);
-    while bytes.get(to..to + BLOCK_LEN).is_some_and(is_block) {
+    while bytes[to..].first_chunk().is_some_and(is_block) {
         to += BLOCK_LEN;
     }
     let ahead = bytes[to..].iter().zip(block).take_while(alike).count();
@@ -33,7 +34,7 @@ fn repeats(bytes: &[u8], at: usize, block: &[u8; BLOCK_LEN]) -> Range<usize> {
     if bytes.get(to + ahead).is_none_or(|byte| symbol(*byte).is_none()) {
         to += ahead;
     }
-    while from >= BLOCK_LEN && is_block(&bytes[from - BLOCK_LEN..from]) {
+    while bytes[..from].last_chunk().is_some_and(is_block) {
         from -= BLOCK_LEN;
     }
     let behind = bytes[..from].iter().rev().zip(block.iter().rev());

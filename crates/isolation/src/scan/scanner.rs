@@ -261,38 +261,49 @@ impl Scanner {
         allowed
     }
 
-    /// Decodes long runs in which no needle was found: what they hold may be encoded once more.
+    /// Decodes long runs in which no needle was found, between the ranges that are done with: what they hold may be encoded once more.
     fn runs(&mut self, view: &View<'_>, covered: &[Range<usize>]) {
-        let mut runs = Runs::new(view.bytes, &BASE64_ESCAPED);
+        let mut from = 0;
+        for known in covered {
+            self.runs_between(view, from..known.start);
+            from = known.end;
+        }
+        self.runs_between(view, from..view.bytes.len());
+    }
+
+    fn runs_between(&mut self, view: &View<'_>, gap: Range<usize>) {
+        if gap.len() < ENCODED_MIN {
+            return;
+        }
+        let bytes = &view.bytes[..gap.end];
+        // a run that goes on behind what is known may be broken into short lines
+        let mut at = self.run_without_needle(view, gap.start..decode::base64_end(bytes, gap.start));
+        let mut runs = Runs::new(bytes, &BASE64_ESCAPED);
+        runs.resume_at(at);
         while let Some(core) = runs.next() {
-            if core.len() < ENCODED_MIN && !matches!(view.bytes.get(core.end), Some(b'\r' | b'\n')) {
+            if core.len() < ENCODED_MIN && !matches!(bytes.get(core.end), Some(b'\r' | b'\n')) {
                 continue;
             }
-            let mut at = core.start;
+            at = core.start;
             while at < core.end {
-                let known = covered.get(covered.partition_point(|range| range.end <= at));
-                let ceiling = known.map_or(view.bytes.len(), |range| range.start);
-                if ceiling <= at {
-                    at = known.map_or(core.end, |range| range.end);
-                    continue;
-                }
-                let end = decode::base64_end(&view.bytes[..ceiling], at);
-                self.run_without_needle(view, at..end);
-                at = end.max(at + 1);
+                at = self.run_without_needle(view, at..decode::base64_end(bytes, at));
             }
             runs.resume_at(at);
         }
     }
 
-    fn run_without_needle(&mut self, view: &View<'_>, run: Range<usize>) {
+    /// Decodes a run if it is long; returns where to go on.
+    fn run_without_needle(&mut self, view: &View<'_>, run: Range<usize>) -> usize {
+        let next = run.end.max(run.start + 1);
         if run.len() < ENCODED_MIN {
-            return;
+            return next;
         }
         if view.bytes[run.clone()].iter().all(u8::is_ascii_hexdigit) {
             self.decoded(view, Layer::Hex, run, decode::hex);
         } else {
             self.phases(view, run);
         }
+        next
     }
 
     /// Decodes base64 of which it is not known where its groups of four begin, most likely with the first

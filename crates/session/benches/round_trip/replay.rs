@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use history::{Audience, Event, Fact, Place, SegmentReader, SegmentWriter, Source, User};
 use isolation::Judge;
-use isolation::canary::{BLOCK_LEN, Datum, Mint};
+use isolation::canary::{Datum, Mint};
 use perf::Meter;
 use serde::{Deserialize, Serialize};
 use session::codec::{Slot, Values};
@@ -98,11 +98,10 @@ fn encode(frame: Frame) -> Result<f64> {
     let mut mint = Mint::new(User(7), RUN)?;
     let begin = cpu::used();
     for number in 0..MINTED {
-        let nonce = mint.mint(Audience::Owner, Datum::Nonce)?;
-        let body = nonce.long();
+        let nonce = mint.spell(Audience::Owner, Datum::Nonce)?;
         let values = Values::new()
-            .with(Slot::Body, &body)
-            .with(Slot::Nonce, &body[..BLOCK_LEN])
+            .with(Slot::Body, nonce.long())
+            .with(Slot::Nonce, nonce.short())
             .with(Slot::Id, number.to_string());
         std::hint::black_box(codec.encode(&shape.frame, &values)?);
     }

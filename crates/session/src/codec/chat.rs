@@ -36,10 +36,12 @@ impl Chat {
 
 impl Codec for Chat {
     fn decode<'a>(&mut self, message: &'a [u8], _back: &mut Vec<Wire>) -> Vec<Item<'a>> {
-        let item = match self.envelope {
-            Envelope::ByMember => serde_json::from_slice(message).ok().and_then(by_member),
-            Envelope::ByType => serde_json::from_slice(message).ok().and_then(by_type),
-        };
+        // as text, so that its strings are not looked into one by one whether they are text
+        let text = std::str::from_utf8(message).ok();
+        let item = text.and_then(|text| match self.envelope {
+            Envelope::ByMember => serde_json::from_str(text).ok().and_then(by_member),
+            Envelope::ByType => serde_json::from_str(text).ok().and_then(by_type),
+        });
         vec![item.unwrap_or(Item::Undecodable)]
     }
 

@@ -1,4 +1,4 @@
-//! What comes in: each message is decoded, recorded and judged where it lands, then handed to whoever waits.
+//! What comes in: each message is decoded and recorded where it lands, then handed to whoever waits.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -80,19 +80,33 @@ impl Socket {
                 }
                 None => Poll::Ready(None),
             };
-            match next {
-                Poll::Ready(Some(Ok(message))) => self.take(message),
+            let message = match next {
+                Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(self.broken(&error)),
                 Poll::Ready(None) => return Poll::Ready(Happening::StreamEnds),
                 Poll::Pending => break,
-            }
+            };
             heard = true;
+            // behind any other, the stream has something to write
+            let is_data = message.is_text() || message.is_binary();
+            self.take(message);
+            if is_data && self.poll_more(cx).is_pending() {
+                break;
+            }
         }
         // most polls are for a message, long before the alarm
         if !heard || self.alarm.get().is_none_or(|set| set <= self.last_inbound.get()) {
             self.ring(cx, alarm);
         }
         Poll::Pending
+    }
+
+    /// Waits until there may be another message, without a read for it: one would have to clear its buffer first.
+    fn poll_more(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.stream.borrow_mut().as_mut() {
+            Some(stream) => stream.get_mut().poll_more(cx),
+            None => Poll::Ready(()),
+        }
     }
 
     /// Ends attempts whose time is up, and sets the alarm for the next.
@@ -141,7 +155,13 @@ impl Socket {
         let mut back = Vec::new();
         let mut items = self.codec.borrow_mut().decode(bytes, &mut back);
         self.ledger.borrow_mut().resolve(&mut items);
-        let parts = items.iter().map(|item| part(item, self.op_of(item))).collect();
+        // most messages are one item, whose attempt is looked up once
+        let only = match &items[..] {
+            [item] => Some(self.op_of(item)),
+            _ => None,
+        };
+        let op_of = |item| only.unwrap_or_else(|| self.op_of(item));
+        let parts = items.iter().map(|item| part(item, op_of(item))).collect();
         match source {
             Source::Binary => self.take_binary(at, bytes, &items, parts),
             source => {
@@ -151,7 +171,7 @@ impl Socket {
         }
         self.tell_watches(at, bytes, &items);
         for item in &items {
-            self.act_on(at, item, self.op_of(item));
+            self.act_on(at, item, op_of(item));
         }
         for message in back {
             self.send_wire(message);

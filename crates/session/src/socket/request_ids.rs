@@ -58,16 +58,23 @@ impl RequestIds {
         self.is_used(id).then_some(id)
     }
 
+    /// Whether it was used, as mostly the latest ones are asked for.
     fn is_used(&self, id: u32) -> bool {
-        let after = self.used.partition_point(|used| used.start <= id);
-        self.used[..after].last().is_some_and(|used| used.contains(&id))
+        self.used
+            .iter()
+            .rev()
+            .find(|used| used.start <= id)
+            .is_some_and(|used| used.contains(&id))
     }
 }
 
 /// The number that a request id spells as connections spell them.
 fn canonical(request: &str) -> Option<u32> {
-    let digits = request.bytes().all(|byte| byte.is_ascii_digit()) && !request.starts_with('0');
-    digits.then(|| request.parse().ok())?
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
+    let number = request.bytes().try_fold(0_u32, |number, byte| {
+        number.checked_mul(10)?.checked_add(digit(byte)?)
+    });
+    number.filter(|_| !request.is_empty() && !request.starts_with('0'))
 }
 
 #[cfg(test)]

@@ -57,8 +57,9 @@ impl Tail {
         &self.payload
     }
 
-    /// Takes the next bytes of the stream.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+    /// Takes the next bytes of the stream; returns how many frames end in them, of whatever kind.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> usize {
+        let mut ended = 0;
         while let Some((&first, rest)) = bytes.split_first() {
             match &mut self.stage {
                 Stage::Answer { matched } => {
@@ -78,13 +79,17 @@ impl Tail {
                     if let Some(payload) = payload_of(&header[..*len]) {
                         self.stage = payload;
                         self.announce();
-                        self.end_if_empty();
+                        ended += usize::from(self.ends());
                     }
                     bytes = rest;
                 }
-                Stage::Payload { .. } => bytes = self.payload(bytes),
+                Stage::Payload { .. } => {
+                    bytes = self.payload(bytes);
+                    ended += usize::from(self.ends());
+                }
             }
         }
+        ended
     }
 
     fn payload<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
@@ -103,7 +108,6 @@ impl Tail {
             self.payload.extend_from_slice(&bytes[..here.min(room)]);
         }
         *remaining -= here as u64;
-        self.end_if_empty();
         &bytes[here..]
     }
 
@@ -120,20 +124,23 @@ impl Tail {
         }
     }
 
-    fn end_if_empty(&mut self) {
-        if let Stage::Payload {
+    /// Whether a frame ends here; if so, the next one begins.
+    fn ends(&mut self) -> bool {
+        let Stage::Payload {
             remaining: 0,
             last,
             data,
         } = self.stage
-        {
-            if last && data {
-                self.payload.clear();
-                self.announced = 0;
-                self.frames = 0;
-            }
-            self.stage = HEADER;
+        else {
+            return false;
+        };
+        if last && data {
+            self.payload.clear();
+            self.announced = 0;
+            self.frames = 0;
         }
+        self.stage = HEADER;
+        true
     }
 }
 
@@ -254,6 +261,17 @@ mod tests {
         assert_eq!(frames(&frame(0x80, b"end")), 0);
         assert_eq!(frames(&frame(0x8a, b"pong")), 1);
         assert_eq!(frames(&frame(0x82, b"whole")), 0);
+    }
+
+    #[test]
+    fn frames_end_where_their_last_byte_is() {
+        let mut tail = Tail::new();
+        assert_eq!(tail.feed(ANSWER), 0);
+        let two = [frame(0x81, b"one"), frame(0x89, b"")].concat();
+        assert_eq!(tail.feed(&two), 2);
+        assert_eq!(tail.feed(&two[..4]), 0);
+        assert_eq!(tail.feed(&two[4..6]), 1);
+        assert_eq!(tail.feed(&two[6..]), 1);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(crate) struct Tap {
     share: usize,
     /// Reads in a row that did not have to wait.
     streak: u32,
+    /// Frames that ended in what was read last, less the messages that were taken since.
+    untaken: usize,
 }
 
 impl Tap {
@@ -42,7 +44,22 @@ impl Tap {
             backlog,
             share: 0,
             streak: 0,
+            untaken: 0,
         }
+    }
+
+    /// A message was taken out of what has come. Waits until there may be another: it has a frame at least, and whoever reads on has
+    /// taken all that there was before.
+    pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.untaken = self.untaken.saturating_sub(1);
+        if self.untaken > 0 {
+            return Poll::Ready(());
+        }
+        let polled = self.stream.poll_readable(cx);
+        if polled.is_pending() {
+            self.streak = 0;
+        }
+        polled
     }
 
     /// What has come of a message that is not whole.
@@ -93,7 +110,7 @@ impl AsyncRead for Tap {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         self.streak = if polled.is_ready() { self.streak + 1 } else { 0 };
-        self.tail.feed(&buf.filled()[before..]);
+        self.untaken = self.tail.feed(&buf.filled()[before..]);
         self.check()?;
         polled
     }
@@ -110,5 +127,38 @@ impl AsyncWrite for Tap {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn there_may_be_more_until_all_that_ended_is_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut service, _) = listener.accept().await.unwrap();
+        let mut tap = Tap::new(Carrier::Plain(client), Rc::default());
+        let mut room = [0; 1_000];
+        // a text, a ping, and the begin of another text
+        let sent = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x03one\x89\x00\x81\x03t";
+        service.write_all(sent).await.unwrap();
+        let mut came = 0;
+        while came < sent.len() {
+            came += tap.read(&mut room).await.unwrap();
+        }
+        let more = async |tap: &mut Tap| poll_fn(|cx| Poll::Ready(tap.poll_more(cx).is_ready())).await;
+        assert_eq!([more(&mut tap).await, more(&mut tap).await], [true, false]);
+        // what has begun is no message until its end comes, and that is seen
+        service.write_all(b"wo").await.unwrap();
+        poll_fn(|cx| tap.poll_more(cx)).await;
+        assert_eq!(tap.read(&mut room).await.unwrap(), 2);
+        assert!(!more(&mut tap).await);
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use history::{At, Audience, Room, User};
-use isolation::canary::{BLOCK_LEN, Datum};
+use isolation::canary::Datum;
 
 use super::VirtualUser;
 use crate::answer::Answer;
@@ -68,19 +68,18 @@ impl VirtualUser {
 
     /// A post of a fresh canary, into `thread` if the target has threads.
     pub(crate) fn post_request(&self, thread: Option<&str>) -> Option<Request> {
-        let nonce = self.mint(Audience::Owner, Datum::Nonce)?;
+        let nonce = self.spell(Audience::Owner, Datum::Nonce)?;
         let request = Request::new(Action::Post);
         let request = match thread {
             Some(thread) => request.with(Slot::Thread, thread),
             None => request,
         };
-        let body = nonce.long();
         Some(
             request
-                .with(Slot::Body, &body)
-                .with(Slot::Nonce, &body[..BLOCK_LEN])
-                .nonce(nonce.serial)
-                .stores(nonce.serial),
+                .with(Slot::Body, nonce.long())
+                .with(Slot::Nonce, nonce.short())
+                .nonce(nonce.canary.serial)
+                .stores(nonce.canary.serial),
         )
     }
 

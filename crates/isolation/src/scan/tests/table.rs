@@ -1,6 +1,8 @@
+use history::{Audience, User};
+
 use super::dress::{CARRIERS, Dress, INNER, MARKED, TEXT, UNMARKED};
 use super::{RUN, canary, scan, the_hit};
-use crate::canary::{BLOCK_LEN, Found, HEAD_LEN, MARKER_LEN, WINDOW_LEN};
+use crate::canary::{BLOCK_LEN, Datum, Found, HEAD_LEN, MARKER_LEN, Mint, WINDOW_LEN};
 use crate::scan::{Medium, Scanner};
 
 /// Dresses the canary, innermost first, and looks for it within a JSON document.
@@ -183,4 +185,23 @@ fn a_bomb_is_opaque() {
     let (hits, opaque) = scan(&bomb, Medium::Binary);
     assert_eq!(hits, []);
     assert!(opaque >= bomb.len() as u64);
+}
+
+/// What a canary hides next to one that shows is found all the same, though its lines are short.
+#[test]
+fn two_layers_right_behind_a_plain_canary() {
+    let mut mint = Mint::new(User(5), RUN).unwrap();
+    let hidden = mint.mint(Audience::Owner, Datum::Secret).unwrap();
+    for (_, inner) in &TEXT[..CARRIERS] {
+        let body = TEXT[0].1(&inner(hidden.short().as_bytes()));
+        for (len, before) in [(20, ""), (64, ""), (64, "; "), (1_000, "\":\"")] {
+            let body = body.chunks(len).collect::<Vec<_>>().join(&b"\r\n"[..]);
+            let plain = canary().long().into_bytes();
+            let text = [&plain[..], before.as_bytes(), &body[..], b" ", &plain[..]].concat();
+            let (hits, _) = scan(&text, Medium::Text);
+            let found: Vec<Found> = hits.iter().map(|hit| hit.found).collect();
+            assert!(found.contains(&Found::Whole(hidden)), "{found:?} at {len}{before}");
+            assert!(found.contains(&Found::Whole(canary())), "{found:?}");
+        }
+    }
 }
