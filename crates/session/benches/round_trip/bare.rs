@@ -29,7 +29,7 @@ pub(crate) struct Order {
     /// `host:port`.
     pub(crate) gateway: String,
     pub(crate) users: usize,
-    pub(crate) seconds: u64,
+    pub(crate) slice_ms: u64,
     pub(crate) frame: Frame,
 }
 
@@ -78,7 +78,7 @@ async fn ask(
     order: &Order,
     times: &Mutex<Histogram<u64>>,
 ) -> Result<()> {
-    let until = Instant::now() + Duration::from_secs(order.seconds);
+    let until = Instant::now() + Duration::from_millis(order.slice_ms);
     for number in 0.. {
         let begin = Instant::now();
         if begin >= until {

@@ -36,7 +36,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub(crate) struct Order {
     pub(crate) echo: Echo,
     pub(crate) users: u32,
-    pub(crate) seconds: u64,
+    pub(crate) slice_ms: u64,
     pub(crate) frame: Frame,
     /// An empty folder for the history.
     pub(crate) folder: PathBuf,
@@ -105,7 +105,7 @@ fn plan(order: &Order) -> Result<Plan> {
         users: order.users,
         tenants: 1,
         rounds: 1,
-        duration: Duration::from_secs(order.seconds),
+        duration: Duration::from_millis(order.slice_ms),
         mix: Mix::Posts,
         workers: 1,
         ..Scale::default()

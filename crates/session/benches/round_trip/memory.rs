@@ -48,7 +48,7 @@ fn pss_kib(echo: &Echo, users: u32) -> Result<u64> {
     let order = harness::Order {
         echo: echo.clone(),
         users,
-        seconds: 1,
+        slice_ms: 1_000,
         frame: Frame::Post,
         folder: folder.path().to_path_buf(),
     };

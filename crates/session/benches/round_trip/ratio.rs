@@ -1,5 +1,7 @@
 //! Bare client and harness in turns, and what the difference is made of.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::child::{self, Server};
@@ -11,6 +13,8 @@ pub(crate) const GROUP: &str = "round trip";
 const USERS: u32 = 50;
 /// Of the median, in CPU time of the bare client.
 const TARGET: f64 = 1.25;
+/// Milliseconds of a run that is replayed.
+const REPLAYED_MS: u64 = 1_000;
 
 /// One turn of both, in CPU nanoseconds of a round trip.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +54,9 @@ impl Pair {
 pub(crate) fn measure(effort: Effort) -> Result<()> {
     let (_server, echo) = Server::start::<Echo>(echo::ROLE)?;
     for frame in Frame::ALL {
-        let (mut pairs, mut parts) = (Vec::new(), None);
-        for _ in 0..effort.pairs {
-            let (pair, replayed) = turn(&echo, effort, frame)?;
+        let mut pairs = Vec::new();
+        for turn in 0..effort.pairs {
+            let pair = pair(&echo, effort.slice_ms, frame, turn % 2 == 0)?;
             eprintln!(
                 "{GROUP}, {frame:?}: bare {:.2} us, harness {:.2} us, {:.3} x",
                 pair.bare.all() / 1e3,
@@ -60,84 +64,103 @@ pub(crate) fn measure(effort: Effort) -> Result<()> {
                 pair.ratio()
             );
             pairs.push(pair);
-            parts = Some(replayed);
         }
-        pairs.sort_by(|one, other| one.ratio().total_cmp(&other.ratio()));
-        if let Some(parts) = parts {
-            report(frame, &pairs, parts);
-        }
+        report(frame, &pairs, parts(&echo, frame)?);
     }
     Ok(())
 }
 
-/// The bare client, the harness, and the replay of what that left, whose sums are of a round trip.
-fn turn(echo: &Echo, effort: Effort, frame: Frame) -> Result<(Pair, replay::Done)> {
-    let seconds = effort.seconds;
-    let bare: bare::Done = child::run(
-        bare::ROLE,
-        &bare::Order {
+/// One turn of both; who begins takes turns, too.
+fn pair(echo: &Echo, slice_ms: u64, frame: Frame, bare_first: bool) -> Result<Pair> {
+    let bare = || -> Result<Cost> {
+        let order = bare::Order {
             gateway: echo.gateway.clone(),
             users: USERS as usize,
-            seconds,
+            slice_ms,
             frame,
-        },
-    )?;
-    let folder = tempfile::tempdir()?;
-    let harness: harness::Done = child::run(
-        harness::ROLE,
-        &harness::Order {
-            echo: echo.clone(),
-            users: USERS,
-            seconds,
-            frame,
-            folder: folder.path().to_path_buf(),
-        },
-    )?;
-    let replayed: replay::Done = child::run(
-        replay::ROLE,
-        &replay::Order {
-            folder: folder.path().to_path_buf(),
-            frame,
-        },
-    )?;
-    let pair = Pair {
-        bare: Cost::of(bare.spent, bare.round_trips),
-        harness: Cost::of(harness.spent, harness.round_trips),
+        };
+        let done: bare::Done = child::run(bare::ROLE, &order)?;
+        Ok(Cost::of(done.spent, done.round_trips))
     };
-    let each = |ns: f64| ns / harness.round_trips.max(1) as f64;
-    let replayed = replay::Done {
+    let harness = || -> Result<Cost> {
+        let folder = tempfile::tempdir()?;
+        let done = drive(echo, slice_ms, frame, folder.path())?;
+        Ok(Cost::of(done.spent, done.round_trips))
+    };
+    Ok(if bare_first {
+        let bare = bare()?;
+        Pair {
+            bare,
+            harness: harness()?,
+        }
+    } else {
+        let harness = harness()?;
+        Pair {
+            bare: bare()?,
+            harness,
+        }
+    })
+}
+
+fn drive(echo: &Echo, slice_ms: u64, frame: Frame, folder: &Path) -> Result<harness::Done> {
+    let order = harness::Order {
+        echo: echo.clone(),
+        users: USERS,
+        slice_ms,
+        frame,
+        folder: folder.to_path_buf(),
+    };
+    child::run(harness::ROLE, &order)
+}
+
+/// What the parts of recording and judging cost by themselves, of a round trip.
+fn parts(echo: &Echo, frame: Frame) -> Result<replay::Done> {
+    let folder = tempfile::tempdir()?;
+    let driven = drive(echo, REPLAYED_MS, frame, folder.path())?;
+    let order = replay::Order {
+        folder: folder.path().to_path_buf(),
+        frame,
+    };
+    let replayed: replay::Done = child::run(replay::ROLE, &order)?;
+    let each = |ns: f64| ns / driven.round_trips.max(1) as f64;
+    Ok(replay::Done {
         encode: replayed.encode,
         decode: each(replayed.decode),
         append: each(replayed.append),
         judge: each(replayed.judge),
         meter: each(replayed.meter),
-    };
-    Ok((pair, replayed))
+    })
 }
 
-/// The pair of the median ratio, and what its harness spent on what.
+/// The value that a share of all values is below.
+fn quantile(pairs: &[Pair], share: f64, of: impl Fn(&Pair) -> f64) -> f64 {
+    let mut values: Vec<f64> = pairs.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
+
+/// The medians over all pairs, and what the harness spent on what.
 fn report(frame: Frame, pairs: &[Pair], parts: replay::Done) {
     let bytes = frame.bare(0).len();
-    let median = pairs[pairs.len() / 2];
-    let (least, most) = (pairs[0].ratio(), pairs[pairs.len() - 1].ratio());
     let say = |what: &str, value: String, target: &str| {
         println!("figure: {GROUP}, {bytes} bytes, {USERS} users | {what} | {value} | {target}");
     };
+    let [low, median, high] = [0.25, 0.5, 0.75].map(|share| quantile(pairs, share, Pair::ratio));
     say(
         "CPU, harness / bare client",
         format!(
-            "{:.2} x ({least:.2} to {most:.2}, {} pairs)",
-            median.ratio(),
+            "{median:.2} x (half of {} pairs: {low:.2} to {high:.2})",
             pairs.len()
         ),
         &format!("at most {TARGET} x"),
     );
+    let median = |of: fn(Cost) -> f64| {
+        let harness = quantile(pairs, 0.5, |pair| of(pair.harness));
+        (harness, quantile(pairs, 0.5, |pair| of(pair.bare)))
+    };
     let both = |of: fn(Cost) -> f64| {
-        format!(
-            "{:.2} us, bare {:.2} us",
-            of(median.harness) / 1e3,
-            of(median.bare) / 1e3
-        )
+        let (harness, bare) = median(of);
+        format!("{:.2} us, bare {:.2} us", harness / 1e3, bare / 1e3)
     };
     say("  all", both(Cost::all), "");
     say(
@@ -152,7 +175,8 @@ fn report(frame: Frame, pairs: &[Pair], parts: replay::Done) {
         judge,
         meter,
     } = parts;
-    let rest = median.harness.user - (encode + decode + append + judge + meter);
+    let (user, bare) = median(|cost| cost.user);
+    let rest = user - (encode + decode + append + judge + meter);
     let parts = [
         ("  user: mint, encode", encode),
         ("  user: decode", decode),
@@ -165,7 +189,7 @@ fn report(frame: Frame, pairs: &[Pair], parts: replay::Done) {
     }
     say(
         "  user: the rest (framing, tasks, ledger)",
-        format!("{:.2} us, bare {:.2} us", rest / 1e3, median.bare.user / 1e3),
+        format!("{:.2} us, bare {:.2} us", rest / 1e3, bare / 1e3),
         "",
     );
 }
