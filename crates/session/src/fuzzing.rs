@@ -13,6 +13,8 @@ pub fn pick(json: &str, pointer: &str) -> Option<String> {
 #[must_use]
 pub fn unfinished<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut tail = Tail::new();
-    pieces.into_iter().for_each(|piece| tail.feed(piece));
+    for piece in pieces {
+        tail.feed(piece);
+    }
     tail.unfinished().to_vec()
 }
