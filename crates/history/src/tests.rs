@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use crate::{
-    At, AuditRow, Check, Conn, Event, Fact, Fingerprint, Inbound, Interval, Op, Outcome, Part, PoolFigures,
-    Place, Probe, ProbeResult, ReadError, Replica, Room, Round, SegmentReader, SegmentSeal, SegmentWriter, Session,
-    Source, Step, Token, TokenKind, User,
+    At, AuditRow, Check, Conn, Event, Fact, Fingerprint, Inbound, Interval, Op, Outcome, Part, Place,
+    PoolFigures, Probe, ProbeResult, ReadError, Replica, Room, Round, SegmentReader, SegmentSeal,
+    SegmentWriter, Session, Source, Step, Token, TokenKind, User,
 };
 
 /// Fixed kinds with fields of every shape that postcard knows, and free bytes and text where services put theirs.

@@ -200,7 +200,10 @@ fn two_layers_right_behind_a_plain_canary() {
             let text = [&plain[..], before.as_bytes(), &body[..], b" ", &plain[..]].concat();
             let (hits, _) = scan(&text, Medium::Text);
             let found: Vec<Found> = hits.iter().map(|hit| hit.found).collect();
-            assert!(found.contains(&Found::Whole(hidden)), "{found:?} at {len}{before}");
+            assert!(
+                found.contains(&Found::Whole(hidden)),
+                "{found:?} at {len}{before}"
+            );
             assert!(found.contains(&Found::Whole(canary())), "{found:?}");
         }
     }
