@@ -152,3 +152,26 @@ proptest! {
         prop_assert_eq!(Canary::recover(&bytes), None);
     }
 }
+
+#[test]
+fn symbols_are_those_of_base32_in_either_case() {
+    let symbols = "abcdefghijklmnopqrstuvwxyz234567";
+    for byte in 0..=u8::MAX {
+        let value = symbols.find(char::from(byte).to_ascii_lowercase());
+        let expect = value.filter(|_| byte.is_ascii()).map(|value| value as u8);
+        assert_eq!(super::symbol(byte), expect, "{byte}");
+    }
+}
+
+#[test]
+fn the_marker_in_any_case_is_one_and_nothing_else_is() {
+    for at in 0..MARKER_LEN {
+        for byte in 0..=u8::MAX {
+            let mut text = *MARKER;
+            text[at] = byte;
+            let own = text.eq_ignore_ascii_case(MARKER);
+            assert_eq!(super::is_marked(&text), own, "{byte} at {at}");
+            assert!(!super::is_marked(&text[1..]));
+        }
+    }
+}
