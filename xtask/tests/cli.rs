@@ -182,7 +182,7 @@ fn steps_of_ci_can_be_listed_and_picked() {
     let output = xtask(&["ci", "--list", "--only", "clippy"]);
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
-        "clippy\nclippy with mutants and echo\n"
+        "clippy\nclippy with mutants and echo\nclippy of what fuzzing opens\n"
     );
     let output = xtask(&["ci", "--only", "nothing of that name"]);
     assert_eq!(output.status.code(), Some(2));
