@@ -69,77 +69,40 @@ pub(crate) fn run(args: &CiArgs) -> Result<Exit> {
 }
 
 fn steps() -> Vec<Step> {
-    let cargo = |name, arguments: &[&'static str]| Step {
+    let words = |arguments: &'static str| arguments.split_whitespace().collect();
+    let cargo = |name, arguments| Step {
         name,
-        task: Task::Cargo(arguments.to_vec()),
+        task: Task::Cargo(words(arguments)),
     };
-    let own = |name, arguments: &[&'static str]| Step {
+    let own = |name, arguments| Step {
         name,
-        task: Task::Xtask(arguments.to_vec()),
+        task: Task::Xtask(words(arguments)),
     };
     let tests = if step::has_nextest() {
-        cargo("tests", &["nextest", "run", "--workspace", "--no-fail-fast"])
+        "nextest run --workspace --no-fail-fast"
     } else {
-        cargo(
-            "tests",
-            &[
-                "test",
-                "--workspace",
-                "--lib",
-                "--bins",
-                "--tests",
-                "--no-fail-fast",
-            ],
-        )
+        "test --workspace --lib --bins --tests --no-fail-fast"
     };
     vec![
-        cargo("format", &["fmt", "--all", "--check"]),
-        own("tidy", &["tidy"]),
-        cargo(
-            "clippy",
-            &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        ),
+        cargo("format", "fmt --all --check"),
+        own("tidy", "tidy"),
+        cargo("clippy", "clippy --workspace --all-targets -- -D warnings"),
         cargo(
             "clippy with mutants and echo",
-            &[
-                "clippy",
-                "--package",
-                "reference",
-                "--all-targets",
-                "--features",
-                "mutants,echo",
-                "--",
-                "-D",
-                "warnings",
-            ],
+            "clippy --package reference --all-targets --features mutants,echo -- -D warnings",
         ),
         cargo(
             "clippy of what fuzzing opens",
-            &[
-                "clippy",
-                "--package",
-                "session",
-                "--package",
-                "reference",
-                "--lib",
-                "--",
-                "--cfg",
-                "fuzzing",
-                "-D",
-                "warnings",
-            ],
+            "clippy --package session --package reference --lib -- --cfg fuzzing -D warnings",
         ),
-        cargo("docs", &["doc", "--workspace", "--no-deps"]),
-        tests,
-        cargo("doctests", &["test", "--workspace", "--doc"]),
-        own("e2e", &["e2e"]),
+        cargo("docs", "doc --workspace --no-deps"),
+        cargo("tests", tests),
+        cargo("doctests", "test --workspace --doc"),
+        own("e2e", "e2e"),
         Step {
             name: "mutants are out of plain builds",
             task: Task::Own(plain::builds_are_clean),
         },
-        own(
-            "drill",
-            &["drill", "--quiet", "--one-per-check", "--one-per-phase"],
-        ),
+        own("drill", "drill --quiet --one-per-check --one-per-phase"),
     ]
 }
