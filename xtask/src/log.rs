@@ -85,6 +85,11 @@ impl Log {
         }
     }
 
+    /// Services of which something could not be had.
+    pub(crate) fn blamed(&self) -> &BTreeSet<String> {
+        &self.blamed
+    }
+
     /// Decides who is to blame, now that it is known who is lost.
     pub(crate) fn settle(&mut self, vigil: &Vigil<'_>) {
         self.flawed |= self.blamed.iter().any(|service| !vigil.lacks(service));

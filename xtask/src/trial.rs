@@ -162,7 +162,7 @@ impl<'a> Trial<'a> {
             self.strike(Moment::Pools, Some(stack), guard, Some(log)).await;
             self.stress(pools, &mut vigil, log).await;
         }
-        vigil.roll_call().await;
+        vigil.roll_call(log.blamed()).await;
         log.note(&mut vigil);
         log.settle(&vigil);
         driven
@@ -178,7 +178,7 @@ impl<'a> Trial<'a> {
     ) {
         self.progress.stage("reading the database and the operator ports");
         let from = log.clock.now();
-        vigil.roll_call().await;
+        vigil.roll_call(log.blamed()).await;
         log.note(vigil);
         if vigil.lacks(POSTGRES) {
             log.record(Fact::AuditEnd {

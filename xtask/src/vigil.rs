@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use history::{At, Fact};
 use session::Clock;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::stack::Stack;
 
@@ -81,14 +81,18 @@ impl<'a> Vigil<'a> {
         self.watch(|lost| lost.contains(name)).await;
     }
 
-    /// Asks everybody once more: who does not answer now is lost.
-    pub(crate) async fn roll_call(&mut self) {
+    /// Asks everybody once more: who does not answer now is lost. One that is `blamed` for something is given the time to be told dead: a
+    /// connection that was open already may answer for a moment after its server's death.
+    pub(crate) async fn roll_call(&mut self, blamed: &BTreeSet<String>) {
         let mut deaths = self.stack.watch_deaths();
         self.note_deaths();
         let silent = self.stack.silent(ANSWER_WITHIN, &self.lost).await;
-        if !silent.is_empty() {
-            // a connection breaks before a death is told, which says more
-            let _ = tokio::time::timeout(TOLD_WITHIN, deaths.changed()).await;
+        // a connection breaks before a death is told, which says more
+        let told = Instant::now() + TOLD_WITHIN;
+        let suspects = || blamed.iter().map(String::as_str).chain(silent.iter().copied());
+        while suspects().any(|name| !self.lacks(name))
+            && let Ok(Ok(())) = timeout_at(told, deaths.changed()).await
+        {
             self.note_deaths();
         }
         for name in silent {
