@@ -115,26 +115,24 @@ impl<W: Write> SegmentWriter<W> {
         }
     }
 
-    /// Adds an event and says where it stands. Past the limit events are not written, [`Self::limit_hit`] says so, and the place is the one
-    /// that the first of them would have had. Writes the open block first if it is full.
+    /// Adds an event; writes the open block first if it is full. Past the limit events are not written, and [`Self::limit_hit`] says so.
     ///
     /// # Errors
     ///
     /// [`WriteError`]; the segment is of no use after [`WriteError::Io`].
-    pub fn append(&mut self, event: &Event<'_>) -> Result<Place, WriteError> {
+    pub fn append(&mut self, event: &Event<'_>) -> Result<(), WriteError> {
         if self.is_full() {
             self.flush_block(BlockKind::Records)?;
         }
         if self.shut_out.is_none() && self.bytes + self.payload.len() as u64 >= self.limit_bytes {
             self.shut_out = Some(self.payload.len());
         }
-        let place = self.place(self.records);
         self.encode(event)?;
         if self.shut_out.is_none() {
             self.records += 1;
             self.in_block += 1;
         }
-        Ok(place)
+        Ok(())
     }
 
     /// Whether the open block is written before the next event is added.
@@ -149,7 +147,8 @@ impl<W: Write> SegmentWriter<W> {
         self.payload.len() - self.read
     }
 
-    /// Yields the events of the open block that were not read back yet, those past the limit among them.
+    /// Yields the events of the open block that were not read back yet, and where they stand. Those past the limit are among them, all at
+    /// the place that the first of them would have had.
     ///
     /// # Errors
     ///
@@ -163,18 +162,11 @@ impl<W: Write> SegmentWriter<W> {
                 index,
                 source,
             })?;
-            see(self.place(index), &event);
+            see(Place { worker, index }, &event);
             self.read += LENGTH_BYTES + length;
             self.read_index = self.records.min(index + 1);
         }
         Ok(())
-    }
-
-    fn place(&self, index: u64) -> Place {
-        Place {
-            worker: self.worker,
-            index,
-        }
     }
 
     /// Whether events were not written because the segment had reached its limit.

@@ -58,7 +58,7 @@ impl RequestIds {
         self.is_used(id).then_some(id)
     }
 
-    /// Whether it was used, as mostly the latest ones are asked for.
+    /// Whether it was used; mostly one of the latest is asked for.
     fn is_used(&self, id: u32) -> bool {
         self.used
             .iter()
