@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! number {
-    ($(#[$doc:meta])* $name:ident($repr:ty)) => {
+    ($(#[$doc:meta])* $name:ident($(#[$how:meta])* $repr:ty)) => {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
-        pub struct $name(pub $repr);
+        pub struct $name($(#[$how])* pub $repr);
     };
 }
 
@@ -34,7 +34,7 @@ number! {
 }
 number! {
     /// One attempt of an op, never reused within a run: its connection in the upper 32 bits, its number there below.
-    Op(u64)
+    Op(#[serde(with = "postcard::fixint::le")] u64)
 }
 number! {
     /// One mintable canary of a user: a nonce, 20 bits.
@@ -105,7 +105,7 @@ impl Interval {
 
 /// 64 bits of BLAKE3 over some bytes: names a token or an id without keeping it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Fingerprint(pub u64);
+pub struct Fingerprint(#[serde(with = "postcard::fixint::le")] pub u64);
 
 impl Fingerprint {
     /// The fingerprint of `bytes`, taken as they are; normalising is the caller's.

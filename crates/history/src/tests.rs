@@ -273,6 +273,6 @@ fn another_version_is_named() {
     let error = read(&bytes, |_, _| ()).expect_err("another version");
     assert_eq!(
         error.to_string(),
-        "history has version 9, this program reads version 2; use the one that wrote it"
+        "history has version 9, this program reads version 3; use the one that wrote it"
     );
 }

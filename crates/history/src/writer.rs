@@ -280,7 +280,7 @@ impl<W: Write> SegmentWriter<W> {
 /// Where a record goes: behind those before it.
 struct Tail<'a>(&'a mut Vec<u8>);
 
-/// Fewer bytes are put one by one: a number has a few, and a call to copy them takes longer.
+/// Fewer bytes are put half of that at once, and one by one: a number has a few, and a call to copy them takes longer.
 const FEW: usize = 8;
 
 impl Flavor for Tail<'_> {
@@ -294,10 +294,15 @@ impl Flavor for Tail<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() < FEW {
-            bytes.iter().for_each(|byte| self.0.push(*byte));
+        let mut rest = bytes;
+        if rest.len() < FEW {
+            if let Some((some, more)) = rest.split_first_chunk::<{ FEW / 2 }>() {
+                self.0.extend_from_slice(some);
+                rest = more;
+            }
+            rest.iter().for_each(|byte| self.0.push(*byte));
         } else {
-            self.0.extend_from_slice(bytes);
+            self.0.extend_from_slice(rest);
         }
         Ok(())
     }
