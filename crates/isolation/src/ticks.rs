@@ -16,14 +16,21 @@ const NOBODY: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub(crate) struct Ticks {
     shift: u32,
-    marks: Vec<[u32; 2]>,
+    marks: Marks,
+}
+
+/// At each instant, the two smallest distinct numbers of users, or [`NOBODY`]: two columns, so that long ops are marked by vector code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    first: Vec<u32>,
+    second: Vec<u32>,
 }
 
 impl Default for Ticks {
     fn default() -> Self {
         Self {
             shift: FINEST_SHIFT,
-            marks: Vec::new(),
+            marks: Marks::default(),
         }
     }
 }
@@ -37,12 +44,12 @@ impl Ticks {
         if first >= end {
             return;
         }
-        if self.marks.len() < end {
-            self.marks.resize(end, [NOBODY; 2]);
-        }
-        for mark in &mut self.marks[first..end] {
-            *mark = with(*mark, user.0);
-        }
+        self.marks.reach(end);
+        let Marks {
+            first: ones,
+            second: others,
+        } = &mut self.marks;
+        mark_all(&mut ones[first..end], &mut others[first..end], user.0);
     }
 
     pub(crate) fn merge(&mut self, mut other: Self) {
@@ -52,22 +59,19 @@ impl Ticks {
         while other.shift < self.shift {
             other.coarsen();
         }
-        if self.marks.len() < other.marks.len() {
-            std::mem::swap(&mut self.marks, &mut other.marks);
-        }
-        for (mark, theirs) in self.marks.iter_mut().zip(other.marks) {
-            *mark = with(with(*mark, theirs[0]), theirs[1]);
-        }
+        self.marks.reach(other.marks.first.len());
+        self.marks.merge(&other.marks);
     }
 
     /// Whether a user other than `user` surely had an op in flight at an instant of `during`.
     pub(crate) fn with_another(&self, user: User, during: Interval) -> bool {
         let (first, last) = self.ticks(during);
-        let end = self.marks.len().min(last + 1);
+        let end = self.marks.first.len().min(last + 1);
+        let is_another = |other: &u32| *other != user.0 && *other != NOBODY;
         first < end
-            && self.marks[first..end]
-                .iter()
-                .any(|mark| mark.iter().any(|&other| other != user.0 && other != NOBODY))
+            && [&self.marks.first, &self.marks.second]
+                .into_iter()
+                .any(|column| column[first..end].iter().any(is_another))
     }
 
     /// Numbers of the first and last tick within `during`; there is none if the first is the greater.
@@ -85,19 +89,43 @@ impl Ticks {
 
     fn coarsen(&mut self) {
         self.shift += 1;
-        self.marks = self.marks.iter().copied().step_by(2).collect();
+        for column in [&mut self.marks.first, &mut self.marks.second] {
+            *column = column.iter().copied().step_by(2).collect();
+        }
     }
 }
 
-/// The two smallest distinct numbers among those of `mark` and `user`.
-fn with([first, second]: [u32; 2], user: u32) -> [u32; 2] {
-    if user == first || user == second {
-        [first, second]
-    } else if user < first {
-        [user, first]
-    } else {
-        [first, second.min(user)]
+impl Marks {
+    /// Makes room for instants up to `end`.
+    fn reach(&mut self, end: usize) {
+        for column in [&mut self.first, &mut self.second] {
+            if column.len() < end {
+                column.resize(end, NOBODY);
+            }
+        }
     }
+
+    fn merge(&mut self, other: &Self) {
+        for theirs in [&other.first, &other.second] {
+            for ((first, second), user) in self.first.iter_mut().zip(&mut self.second).zip(theirs) {
+                (*first, *second) = with(*first, *second, *user);
+            }
+        }
+    }
+}
+
+/// Adds `user` at every one of some instants. A function of its own, so that it is vector code.
+#[inline(never)]
+fn mark_all(first: &mut [u32], second: &mut [u32], user: u32) {
+    for (first, second) in first.iter_mut().zip(second) {
+        (*first, *second) = with(*first, *second, user);
+    }
+}
+
+/// The two smallest distinct numbers of three, the first two of which are in order. Without a branch.
+fn with(first: u32, second: u32, user: u32) -> (u32, u32) {
+    let larger = if user == first { NOBODY } else { first.max(user) };
+    (first.min(user), second.min(larger))
 }
 
 #[cfg(test)]
@@ -125,6 +153,22 @@ mod tests {
         assert!(!ticks.with_another(User(2), span(3 * TICK + 1, 9 * TICK)));
         ticks.mark(User(2), span(2 * TICK, 2 * TICK));
         assert!(ticks.with_another(User(1), span(0, 9 * TICK)));
+    }
+
+    #[test]
+    fn who_comes_again_does_not_take_the_place_of_another() {
+        for users in [[1, 2, 1], [2, 1, 2], [1, 2, 2], [2, 1, 1], [3, 2, 3], [1, 3, 2]] {
+            let mut ticks = Ticks::default();
+            for user in users {
+                ticks.mark(User(user), span(TICK, TICK));
+            }
+            for user in 0..4 {
+                assert!(
+                    ticks.with_another(User(user), span(TICK, TICK)),
+                    "{user} of {users:?}"
+                );
+            }
+        }
     }
 
     #[test]
