@@ -1,10 +1,12 @@
 //! What one inbound message shows: judged where it lands, as far as one connection can.
 
+use std::ops::Range;
+
 use history::{At, ChannelKind, Check, Conn, Inbound, Op, Part, Place, Source, User};
 
 use crate::canary::{Canary, Datum, Found, Fragment, Head, Kind};
 use crate::identity::fingerprint_naming;
-use crate::scan::{Hit, Medium, Scanner, ids};
+use crate::scan::{Encoding, Hit, Medium, Scanner, ids};
 use crate::seen::Seen;
 
 use super::connection::{Connection, Served};
@@ -38,7 +40,12 @@ impl Frame<'_> {
     pub(crate) fn judge(&mut self, inbound: &Inbound<'_>) {
         self.connection.last = Some((self.at, self.place));
         let reading = self.read(inbound);
-        let opaque = self.scan(inbound, reading);
+        let begin = match inbound.source {
+            Source::Text => self.connection.texts.len(),
+            Source::Binary | Source::Fields => self.connection.binaries.len(),
+            Source::Partial | Source::Headers | Source::Control | Source::Body => 0,
+        };
+        let (hits, opaque) = self.scan(inbound, reading);
         self.sightings.opaque_bytes += opaque;
         if opaque == 0 && !inbound.bytes.is_empty() {
             let unit = self.connection.current();
@@ -46,7 +53,8 @@ impl Frame<'_> {
             unit.frames += 1;
             unit.last_frame = unit.last_frame.max(self.at);
         }
-        self.ids(&inbound.bytes, reading.op);
+        self.ids(&inbound.bytes, canaries(&hits, begin), reading.op);
+        self.scanner.give_back(hits);
         for part in &inbound.parts {
             self.part(inbound.source, part);
         }
@@ -118,8 +126,8 @@ impl Frame<'_> {
         }
     }
 
-    /// Looks for canaries; returns how many bytes could not be looked into.
-    fn scan(&mut self, inbound: &Inbound<'_>, reading: Reading) -> u64 {
+    /// Looks for canaries; returns what was found, and how many bytes could not be looked into.
+    fn scan(&mut self, inbound: &Inbound<'_>, reading: Reading) -> (Vec<Hit>, u64) {
         let scanned = match inbound.source {
             Source::Text => self.connection.texts.feed(self.scanner, &inbound.bytes),
             Source::Binary => {
@@ -142,8 +150,7 @@ impl Frame<'_> {
                 self.hit(hit, reading);
             }
         }
-        self.scanner.give_back(hits);
-        opaque
+        (hits, opaque)
     }
 
     pub(super) fn hit(&mut self, hit: &Hit, reading: Reading) {
@@ -207,14 +214,14 @@ impl Frame<'_> {
         }
     }
 
-    /// Looks for identifiers and for pieces of tokens.
-    pub(super) fn ids(&mut self, bytes: &[u8], op: Option<Op>) {
+    /// Looks for identifiers and for pieces of tokens, beside canaries that were found.
+    pub(super) fn ids(&mut self, bytes: &[u8], canaries: impl Iterator<Item = Range<usize>>, op: Option<Op>) {
         let served = Served {
             at: self.at,
             place: self.place,
             op,
         };
-        ids::find(bytes, |id| match id {
+        ids::find_beside(bytes, canaries, |id| match id {
             ids::Id::Uuid { fingerprint, .. } => self.connection.saw(fingerprint, served),
             ids::Id::Run { text, .. } => {
                 ids::grams(text).for_each(|gram| self.connection.saw(gram, served));
@@ -283,6 +290,15 @@ impl Frame<'_> {
                 .violate(Check::Response, "undecodable message", self.user, None, seen);
         }
     }
+}
+
+/// Where whole canaries stand in a message that begins at `begin` of what the places of `hits` are counted from.
+fn canaries(hits: &[Hit], begin: u64) -> impl Iterator<Item = Range<usize>> + '_ {
+    let is_bare = |hit: &&Hit| matches!(hit.found, Found::Whole(_)) && hit.encoding == Encoding::PLAIN;
+    let within = move |place: u64| place.saturating_sub(begin) as usize;
+    hits.iter()
+        .filter(is_bare)
+        .map(move |hit| within(hit.offset)..within(hit.end))
 }
 
 /// Symbols of a block up to the end of its owner.

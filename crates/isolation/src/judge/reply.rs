@@ -84,7 +84,7 @@ impl Frame<'_> {
         };
         let (stream, text) = (attempt.stream.take(), std::mem::take(&mut attempt.text));
         if let Some(stream) = stream {
-            self.ids(text.as_bytes(), Some(op));
+            self.ids(text.as_bytes(), std::iter::empty(), Some(op));
             let hits = stream.finish(self.scanner).hits.to_vec();
             self.joined(op, &hits);
         }

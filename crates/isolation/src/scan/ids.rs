@@ -38,10 +38,35 @@ pub enum Id<'a> {
 /// Looks closer only where a block of 16 bytes holds neither space nor quote, so that text without long words
 /// costs little.
 pub fn find<'a>(bytes: &'a [u8], mut yield_id: impl FnMut(Id<'a>)) {
-    for run in Runs::new(bytes, &TOKEN) {
+    between(bytes, 0..bytes.len(), &mut yield_id);
+}
+
+/// As [`find`], where whole canaries are known to stand at `canaries`, in order: what is between them is looked into, and nothing of a frame
+/// that is short but for them.
+pub(crate) fn find_beside<'a>(
+    bytes: &'a [u8],
+    canaries: impl Iterator<Item = Range<usize>>,
+    mut yield_id: impl FnMut(Id<'a>),
+) {
+    let mut from = 0;
+    for canary in canaries {
+        between(bytes, from..canary.start, &mut yield_id);
+        from = from.max(canary.end);
+    }
+    between(bytes, from..bytes.len(), &mut yield_id);
+}
+
+fn between<'a>(bytes: &'a [u8], gap: Range<usize>, yield_id: &mut impl FnMut(Id<'a>)) {
+    if gap.len() < UUID_DIGITS {
+        return;
+    }
+    let bytes = &bytes[..gap.end];
+    let mut runs = Runs::new(bytes, &TOKEN);
+    runs.resume_at(gap.start);
+    for run in runs {
         let mut from = run.start;
         while let Some(known) = next_known(bytes, from..run.end) {
-            rest(bytes, from..known.start, &mut yield_id);
+            rest(bytes, from..known.start, yield_id);
             if let Some(fingerprint) = uuid_fingerprint(&bytes[known.clone()]) {
                 yield_id(Id::Uuid {
                     fingerprint,
@@ -50,7 +75,7 @@ pub fn find<'a>(bytes: &'a [u8], mut yield_id: impl FnMut(Id<'a>)) {
             }
             from = known.end;
         }
-        rest(bytes, from..run.end, &mut yield_id);
+        rest(bytes, from..run.end, yield_id);
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn read(bytes: &[u8], at: usize) -> Option<(Found, Range<usize>)> {
 }
 
 /// How far the repetition of `block`, one of which begins at `at`, reaches on both sides.
-fn repeats(bytes: &[u8], at: usize, block: &[u8; BLOCK_LEN]) -> Range<usize> {
+pub(super) fn repeats(bytes: &[u8], at: usize, block: &[u8; BLOCK_LEN]) -> Range<usize> {
     // most are of one case, and those are compared at once
     let is_block = |piece: &[u8; BLOCK_LEN]| piece == block || piece.eq_ignore_ascii_case(block);
     let alike = |(byte, own): &(&u8, &u8)| byte.eq_ignore_ascii_case(own);

@@ -12,6 +12,9 @@ pub(super) fn settle(hits: &mut Vec<Hit>) {
     }
     hits.sort_by_key(|hit| (hit.offset, hit.end, hit.encoding.depth()));
     join(hits);
+    if hits.iter().all(|hit| matches!(hit.found, Found::Whole(_))) {
+        return;
+    }
     let wholes: Vec<Hit> = hits
         .iter()
         .filter(|hit| matches!(hit.found, Found::Whole(_)))

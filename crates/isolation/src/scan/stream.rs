@@ -87,6 +87,11 @@ impl StreamScanner {
         }
     }
 
+    /// Bytes that have come.
+    pub(crate) fn len(&self) -> u64 {
+        self.base + self.carry.len() as u64
+    }
+
     /// Bytes that are kept, at most a few hundred.
     #[must_use]
     pub fn kept(&self) -> usize {

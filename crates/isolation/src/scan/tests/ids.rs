@@ -1,24 +1,27 @@
 use history::Fingerprint;
 use proptest::prelude::*;
 
-use super::canary;
-use crate::scan::ids::{Id, find, grams, pieces_of_token, uuid_fingerprint};
+use super::{canary, scan};
+use crate::scan::Medium;
+use crate::scan::ids::{Id, find, find_beside, grams, pieces_of_token, uuid_fingerprint};
 
 const DIGITS: &str = "6f9619ff8b86d011b42d00cf4fc964ff";
 const HYPHENATED: &str = "6f9619ff-8b86-d011-b42d-00cf4fc964ff";
 
 /// What is found, in words: `uuid@PLACE` for the one above, `TEXT@PLACE` for runs.
 fn found(text: &str) -> Vec<String> {
-    let known = Fingerprint::of(DIGITS.as_bytes());
     let mut all = Vec::new();
-    find(text.as_bytes(), |id| {
-        all.push(match id {
-            Id::Uuid { fingerprint, at } if fingerprint == known => format!("uuid@{at}"),
-            Id::Uuid { at, .. } => format!("other@{at}"),
-            Id::Run { text, at } => format!("{}@{at}", String::from_utf8_lossy(text)),
-        });
-    });
+    find(text.as_bytes(), |id| all.push(in_words(id)));
     all
+}
+
+fn in_words(id: Id<'_>) -> String {
+    let known = Fingerprint::of(DIGITS.as_bytes());
+    match id {
+        Id::Uuid { fingerprint, at } if fingerprint == known => format!("uuid@{at}"),
+        Id::Uuid { at, .. } => format!("other@{at}"),
+        Id::Run { text, at } => format!("{}@{at}", String::from_utf8_lossy(text)),
+    }
 }
 
 #[track_caller]
@@ -101,6 +104,27 @@ fn pieces_are_of_what_is_the_tokens_own() {
 }
 
 proptest! {
+    #[test]
+    fn beside_canaries_that_are_known_the_same_is_found(pieces in prop::collection::vec((0..6_usize, "[ \"_:-]"), 0..8)) {
+        let pieces = pieces.iter().map(|(piece, end)| {
+            let piece = match piece {
+                0 => canary().long(),
+                1 => canary().short(),
+                2 => HYPHENATED.to_owned(),
+                3 => DIGITS.to_owned(),
+                4 => "q3J9xkLmT0v_8yXbWn-2RcZs5UeHgA1dPfO7iQwKoVt".to_owned(),
+                _ => "word".to_owned(),
+            };
+            piece + end
+        });
+        let text: String = pieces.collect();
+        let hits = scan(text.as_bytes(), Medium::Text).0;
+        let canaries = hits.iter().map(|hit| hit.offset as usize..hit.end as usize);
+        let mut beside = Vec::new();
+        find_beside(text.as_bytes(), canaries, |id| beside.push(in_words(id)));
+        prop_assert_eq!(beside, found(&text));
+    }
+
     #[test]
     fn any_31_characters_of_a_token_show_a_piece(token in "[A-Za-z0-9_-]{48,120}", from in any::<prop::sample::Index>()) {
         let pieces = pieces_of_token(&token);

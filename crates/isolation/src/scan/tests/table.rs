@@ -208,3 +208,17 @@ fn two_layers_right_behind_a_plain_canary() {
         }
     }
 }
+
+/// The same bytes say less where there is no neighbour from which a cut block could be completed.
+#[test]
+fn a_cut_block_is_whole_only_behind_its_neighbour() {
+    let block = canary().short();
+    let cut = &block[..26];
+    let text = format!("{}{cut}, and then {cut}, and then", &block[26..]);
+    let (hits, _) = scan(text.as_bytes(), Medium::Text);
+    let found: Vec<Found> = hits.iter().map(|hit| hit.found).collect();
+    assert!(
+        matches!(found[..], [Found::Whole(whole), Found::Head(_)] if whole == canary()),
+        "{found:?}"
+    );
+}
