@@ -43,8 +43,8 @@ pub(crate) struct Worker {
     pub(crate) logins: Semaphore,
     /// Whoever connects has a turn.
     pub(crate) connects: Semaphore,
-    /// Whoever acts has a turn.
-    turns: Semaphore,
+    /// Whoever acts has a turn; `None` if there is one for every user.
+    turns: Option<Semaphore>,
     phase: Cell<(u16, Round)>,
     conns: Cell<u32>,
     sessions: Cell<u32>,
@@ -97,6 +97,7 @@ impl Worker {
             limits,
             trace,
         } = run;
+        let turns = (plan.people.len() > USERS_AT_ONCE).then(|| Semaphore::new(USERS_AT_ONCE));
         let given = trace.as_ref().map(|_| target.profile.given());
         Self {
             tracer: Tracer::new(trace, clock, given.unwrap_or_default()),
@@ -113,7 +114,7 @@ impl Worker {
             recorder: RefCell::new(recorder),
             logins: Semaphore::new(LOGINS_AT_ONCE),
             connects: Semaphore::new(CONNECTS_AT_ONCE),
-            turns: Semaphore::new(USERS_AT_ONCE),
+            turns,
             phase: Cell::default(),
             conns: Cell::default(),
             sessions: Cell::default(),
@@ -126,6 +127,7 @@ impl Worker {
     }
 
     /// Records what happened at `at`. A run whose history cannot be kept is not worth going on with.
+    #[inline]
     pub(crate) fn record_at(&self, at: At, fact: Fact<'_>) {
         let mut recorder = self.recorder.borrow_mut();
         recorder.record(at, fact);
@@ -143,13 +145,14 @@ impl Worker {
         }
     }
 
-    /// Waits for a turn, in order; it lasts until it is dropped.
+    /// Waits for a turn, in order; it lasts until it is dropped. A user may have one at a time. `None` if nobody ever has to wait.
     pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        match self.turns.try_acquire() {
+        let turns = self.turns.as_ref()?;
+        match turns.try_acquire() {
             // nobody waits where there are some
             Ok(turn) => Some(turn),
             // none only if turns were over for good, which they never are
-            Err(_) => self.turns.acquire().await.ok(),
+            Err(_) => turns.acquire().await.ok(),
         }
     }
 

@@ -136,18 +136,37 @@ impl VirtualUser {
     }
 
     async fn perform(&self, socket: &Rc<Socket>, step: Step, thread: Option<&str>, intended: Option<At>) {
-        let request = match step {
-            Step::Post => return self.perform_post(socket, thread, intended).await,
+        let can = |action| socket.dialect().can(action);
+        match step {
             Step::PostRoom => return drop(self.post_room(socket, intended).await),
-            Step::LookUp(_) if socket.dialect().can(Action::LookUp) => {
-                return self.look_up_peer(socket, intended).await;
-            }
-            Step::LookUp(_) => return self.perform_post(socket, thread, intended).await,
+            Step::LookUp(_) if can(Action::LookUp) => return self.look_up_peer(socket, intended).await,
+            _ => {}
+        }
+        let request = match (self.request(step, thread), step) {
+            // there is always something to post
+            (Some(request), _) if !can(request.action) => self.post_request(thread),
+            (None, Step::LookUp(_) | Step::Read | Step::Malformed) => self.post_request(thread),
+            (request, _) => request,
+        };
+        let Some(mut request) = request else {
+            // so that a user who cannot do it does not keep the thread for itself
+            return tokio::task::yield_now().await;
+        };
+        let action = request.action;
+        request.intended = intended;
+        let answer = socket.call(request).await;
+        if let (Action::Post, Some(newest)) = (action, position(&answer)) {
+            self.newest.set(newest);
+        }
+    }
+
+    /// What one asks for in a step, if that is one request and there is what it is about.
+    fn request(&self, step: Step, thread: Option<&str>) -> Option<Request> {
+        match step {
+            Step::Post => self.post_request(thread),
+            Step::PostRoom | Step::LookUp(_) => None,
             Step::List => Some(Request::new(Action::ListThreads)),
             Step::Find => Some(Request::new(Action::FindThread).with(Slot::Title, Plan::TITLES[0])),
-            Step::Read | Step::Malformed if thread.is_none() => {
-                return self.perform_post(socket, thread, intended).await;
-            }
             Step::Read => thread.map(|thread| {
                 self.on_thread(Action::ReadThread, thread, self.person.user)
                     .with(Slot::After, a_little_before(self.newest.get()))
@@ -160,21 +179,6 @@ impl VirtualUser {
             Step::Malformed => thread.map(Self::malformed),
             Step::Presence => Some(Request::new(Action::Presence).with(Slot::Status, "busy")),
             Step::Typing => self.in_room(Action::Typing),
-        };
-        match request {
-            // there is always something to post
-            Some(request) if !socket.dialect().can(request.action) => {
-                self.perform_post(socket, thread, intended).await;
-            }
-            Some(request) => drop(socket.call(request.intended(intended)).await),
-            // so that a user who cannot do it does not keep the thread for itself
-            None => tokio::task::yield_now().await,
-        }
-    }
-
-    async fn perform_post(&self, socket: &Rc<Socket>, thread: Option<&str>, intended: Option<At>) {
-        if let Some(answer) = self.post(socket, thread, intended).await {
-            self.newest.set(position(&answer).unwrap_or(self.newest.get()));
         }
     }
 
