@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use history::Step;
+use smallvec::SmallVec;
 
 pub use binary::{Binary, FRAMES_MAX};
 pub use chat::{Chat, Envelope};
@@ -90,6 +91,9 @@ pub enum Whose<'a> {
     Fitting(Asked),
 }
 
+/// The protocol messages of a WebSocket message, mostly one.
+pub type Items<'a> = SmallVec<[Item<'a>; 1]>;
+
 /// A WebSocket message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -102,7 +106,12 @@ pub enum Wire {
 pub trait Codec {
     /// Takes one WebSocket message. Yields the protocol messages that are complete with it, in order; messages that
     /// have to be sent back (an answer to a heartbeat, which may be empty) are put to the end of `back`.
-    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Vec<Item<'a>>;
+    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Items<'a>;
+
+    /// As [`Self::decode`], of a message that is known to be text.
+    fn decode_text<'a>(&mut self, message: &'a str, back: &mut Vec<Wire>) -> Items<'a> {
+        self.decode(message.as_bytes(), back)
+    }
 
     /// The rules that took the items of the last message, counted from 1, in the same order; `None` for an item that none
     /// took, and nothing at all if the protocol has no rules.

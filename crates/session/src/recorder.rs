@@ -96,12 +96,18 @@ impl Recorder {
         })
     }
 
-    /// Takes an event in. A history that cannot be written is said once, by [`Recorder::finish`]; nothing that comes after is seen.
+    /// Takes in what happened at `at`. A history that cannot be written is said once, by [`Recorder::finish`]; nothing that comes after
+    /// is seen.
+    #[inline]
     pub fn record(&mut self, at: At, fact: Fact<'_>) {
+        self.take(&Event { at, fact });
+    }
+
+    fn take(&mut self, event: &Event<'_>) {
         if self.has_failed() {
             return;
         }
-        let appended = self.writer.append(&Event { at, fact });
+        let appended = self.writer.append(event);
         self.failure = appended.err();
         if self.writer.unread() >= BATCH_BYTES || self.writer.is_full() {
             self.catch_up();

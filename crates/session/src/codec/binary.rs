@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::layout::Read;
 use super::rules::Reader;
-use super::{Codec, Item, Layout, Rules, Template, Unwritten, Values, Wire};
+use super::{Codec, Item, Items, Layout, Rules, Template, Unwritten, Values, Wire};
 use crate::limits::MESSAGE_LIMIT_BYTES;
 
 /// Frames that are taken out of one message; what comes after them is not understood.
@@ -45,9 +45,9 @@ impl Binary {
     }
 
     /// The items of the frames that are whole; what is left of `bytes`, a frame that has begun.
-    fn items<'b>(&mut self, bytes: &'b [u8], back: &mut Vec<Wire>) -> (Vec<Item<'static>>, &'b [u8]) {
+    fn items<'a, 'b>(&mut self, bytes: &'b [u8], back: &mut Vec<Wire>) -> (Items<'a>, &'b [u8]) {
         let layout = Arc::clone(&self.layout);
-        let (mut items, mut rest) = (Vec::new(), bytes);
+        let (mut items, mut rest) = (Items::new(), bytes);
         self.needed = 0;
         while items.len() < FRAMES_MAX {
             match layout.read(rest) {
@@ -74,7 +74,7 @@ impl Binary {
 }
 
 impl Codec for Binary {
-    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Vec<Item<'a>> {
+    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Items<'a> {
         self.reader.begin();
         let from = back.len();
         self.joined = Vec::new();
@@ -83,7 +83,7 @@ impl Codec for Binary {
             self.read = 0;
             // so that a frame that comes byte by byte is read once
             if self.begun.len() < self.needed {
-                return Vec::new();
+                return Items::new();
             }
             self.joined = std::mem::take(&mut self.begun);
         }
@@ -295,14 +295,14 @@ mod tests {
             (told.len(), back.len(), told.last()),
             (items + 1, items, Some(&Item::Undecodable))
         );
-        assert_eq!(codec.decode(b"\x00\x01\x03", &mut back), [Item::Heartbeat]);
+        assert_eq!(codec.decode(b"\x00\x01\x03", &mut back)[..], [Item::Heartbeat]);
     }
 
     #[test]
     fn a_frame_that_comes_in_pieces_is_kept_once() {
         let mut codec = Binary::new(layout(true), rules());
         for piece in [&b"\xff"[..], b"\xff\x02", b"abc"] {
-            assert_eq!(codec.decode(piece, &mut Vec::new()), []);
+            assert!(codec.decode(piece, &mut Vec::new()).is_empty());
         }
         assert_eq!((codec.begun.len(), codec.needed), (6, 2 + 0xffff));
     }

@@ -6,7 +6,9 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::rules::Reader;
-use super::{Codec, Item, Rules, Template, Unwritten, Values, Wire};
+use smallvec::smallvec;
+
+use super::{Codec, Item, Items, Rules, Template, Unwritten, Values, Wire};
 use crate::pointer::find;
 
 /// The codec of one connection.
@@ -26,13 +28,13 @@ impl Json {
 }
 
 impl Codec for Json {
-    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Vec<Item<'a>> {
+    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Items<'a> {
         self.reader.begin();
         if let Some(heartbeat) = self.reader.heartbeat(message, back) {
-            return vec![heartbeat];
+            return smallvec![heartbeat];
         }
         let Some(json) = whole(message) else {
-            return vec![self.reader.pass(Item::Undecodable)];
+            return smallvec![self.reader.pass(Item::Undecodable)];
         };
         match self
             .reader
@@ -45,7 +47,7 @@ impl Codec for Json {
                 .iter()
                 .map(|frame| self.reader.read(frame, back).into_owned())
                 .collect(),
-            None => vec![self.reader.read(json, back)],
+            None => smallvec![self.reader.read(json, back)],
         }
     }
 
@@ -172,7 +174,7 @@ mod tests {
     fn check_with_answers(message: &str, expect: Item<'_>, answers: &[&str]) {
         let mut back = Vec::new();
         let items = Json::new(Arc::new(rules())).decode(message.as_bytes(), &mut back);
-        assert_eq!(items, [expect], "{message}");
+        assert_eq!(items[..], [expect], "{message}");
         assert_eq!(
             back,
             answers
@@ -253,7 +255,7 @@ mod tests {
         };
         assert_eq!(rules.by_order(), order);
         let items = Json::new(Arc::new(rules)).decode(message.as_bytes(), &mut Vec::new());
-        assert_eq!(items, [expect], "{message}");
+        assert_eq!(items[..], [expect], "{message}");
     }
 
     #[test]
@@ -366,10 +368,10 @@ mod tests {
             reply(Step::Done, None, None, ""),
             Item::Undecodable,
         ];
-        assert_eq!(items, expect);
+        assert_eq!(items[..], expect);
         assert_eq!(codec.taken_by(), [Some(5), Some(5), None]);
         let items = codec.decode(br#"{"rid":7,"data":1}"#, &mut Vec::new());
-        assert_eq!(items, expect[..1]);
+        assert_eq!(items[..], expect[..1]);
     }
 
     #[test]

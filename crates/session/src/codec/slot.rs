@@ -134,6 +134,14 @@ impl Slots {
         Self(self.0 | more.0)
     }
 
+    pub(super) fn add(&mut self, slot: Slot) {
+        self.0 |= Self::bit(slot);
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) {
+        self.0 &= !Self::bit(slot);
+    }
+
     fn bit(slot: Slot) -> u64 {
         1 << slot as u32
     }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 
 use super::rules::Reader;
-use super::{Codec, Item, Rules, Template, Unwritten, Values, Wire};
+use smallvec::smallvec;
+
+use super::{Codec, Item, Items, Rules, Template, Unwritten, Values, Wire};
 
 /// Kind of the event that a binary attachment is.
 const ATTACHMENT: &str = "attachment";
@@ -70,9 +72,9 @@ impl SocketIo {
 }
 
 impl Codec for SocketIo {
-    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Vec<Item<'a>> {
+    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Items<'a> {
         self.reader.begin();
-        vec![self.item(message, back)]
+        smallvec![self.item(message, back)]
     }
 
     fn taken_by(&self) -> &[Option<usize>] {
@@ -218,7 +220,7 @@ mod tests {
     #[track_caller]
     fn check(message: &str, expect: Item<'_>) {
         let items = SocketIo::new(rules()).decode(message.as_bytes(), &mut Vec::new());
-        assert_eq!(items, [expect], "{message}");
+        assert_eq!(items[..], [expect], "{message}");
     }
 
     fn event<'a>(kind: &'a str, payload: &'a str) -> Item<'a> {
@@ -272,7 +274,7 @@ mod tests {
         let items = SocketIo::new(rules()).decode(b"2probe", &mut back);
         assert_eq!(
             (items, back),
-            (vec![Item::Heartbeat], vec![Wire::Text("3probe".to_owned())])
+            (smallvec![Item::Heartbeat], vec![Wire::Text("3probe".to_owned())])
         );
     }
 
@@ -305,7 +307,7 @@ mod tests {
         }
         let items = SocketIo::new(rules());
         assert_eq!(
-            items.clone().decode(b"\xff", &mut Vec::new()),
+            items.clone().decode(b"\xff", &mut Vec::new())[..],
             [Item::Undecodable]
         );
     }

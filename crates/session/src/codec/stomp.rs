@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::rules::Reader;
-use super::{Codec, Item, Rules, Template, Unwritten, Values, Wire};
+use super::{Codec, Item, Items, Rules, Template, Unwritten, Values, Wire};
 use crate::limits::MESSAGE_LIMIT_BYTES;
 
 /// What ends a frame.
@@ -39,11 +39,11 @@ impl Stomp {
 }
 
 impl Codec for Stomp {
-    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Vec<Item<'a>> {
+    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Items<'a> {
         self.reader.begin();
         let mut all = std::mem::take(&mut self.begun);
         all.extend_from_slice(message);
-        let (mut items, mut rest) = (Vec::new(), &all[..]);
+        let (mut items, mut rest) = (Items::new(), &all[..]);
         loop {
             rest = without_line_ends(rest);
             if rest.is_empty() {

@@ -10,7 +10,9 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::rules::Reader;
-use super::{Codec, Item, Rules, Template, Unwritten, Values, Wire};
+use smallvec::smallvec;
+
+use super::{Codec, Item, Items, Rules, Template, Unwritten, Values, Wire};
 use crate::limits::MESSAGE_LIMIT_BYTES;
 
 /// The group that says how many bytes follow the line, before its end is said once more.
@@ -59,18 +61,18 @@ impl Text {
 }
 
 impl Codec for Text {
-    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Vec<Item<'a>> {
+    fn decode<'a>(&mut self, message: &'a [u8], back: &mut Vec<Wire>) -> Items<'a> {
         self.reader.begin();
         if let Some(heartbeat) = self.reader.heartbeat(message, back) {
-            return vec![heartbeat];
+            return smallvec![heartbeat];
         }
         let lines = Arc::clone(&self.lines);
         let Some(end) = &lines.ends else {
-            return vec![self.item(message, None, back)];
+            return smallvec![self.item(message, None, back)];
         };
         let mut all = std::mem::take(&mut self.begun);
         all.extend_from_slice(message);
-        let (mut items, mut rest) = (Vec::new(), &all[..]);
+        let (mut items, mut rest) = (Items::new(), &all[..]);
         while !rest.is_empty() {
             match lines.split(rest, end.as_bytes()) {
                 Split::Whole { line, payload, after } => {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::slot::Slot;
+use super::slot::{Slot, Slots};
 
 /// Room that is made for the values of one frame: enough for a post.
 const VALUES_BYTES: usize = 192;
@@ -15,6 +15,8 @@ pub struct Values {
     text: String,
     /// Where each stands.
     places: Vec<(Slot, Range<usize>)>,
+    /// Those that there are.
+    has: Slots,
 }
 
 impl Values {
@@ -33,22 +35,27 @@ impl Values {
 
     /// Adds a value, or replaces it.
     pub fn set(&mut self, slot: Slot, value: impl AsRef<str>) {
-        if self.places.is_empty() {
-            self.text.reserve(VALUES_BYTES);
-            self.places.reserve(VALUES_COUNT);
+        if self.places.capacity() == 0 {
+            self.text = String::with_capacity(VALUES_BYTES);
+            self.places = Vec::with_capacity(VALUES_COUNT);
         }
         let from = self.text.len();
         self.text.push_str(value.as_ref());
         let place = from..self.text.len();
-        match self.places.iter_mut().find(|(other, _)| *other == slot) {
-            Some((_, old)) => *old = place,
-            None => self.places.push((slot, place)),
+        if !self.has.has(slot) {
+            self.has.add(slot);
+            self.places.push((slot, place));
+        } else if let Some((_, old)) = self.places.iter_mut().find(|(other, _)| *other == slot) {
+            *old = place;
         }
     }
 
     /// The value of `slot`.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&str> {
+        if !self.has.has(slot) {
+            return None;
+        }
         let (_, place) = self.places.iter().find(|(other, _)| *other == slot)?;
         Some(&self.text[place.clone()])
     }
@@ -68,6 +75,7 @@ impl Values {
     pub fn take(&mut self, slot: Slot) -> Option<String> {
         let at = self.places.iter().position(|(other, _)| *other == slot)?;
         let (_, place) = self.places.swap_remove(at);
+        self.has.remove(slot);
         Some(self.text[place].to_owned())
     }
 }

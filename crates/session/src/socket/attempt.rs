@@ -1,6 +1,7 @@
 //! One request and the wait for the end of its answer.
 
 use std::future::poll_fn;
+use std::iter;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, LocalBoxFuture, Shared, ready};
 
 use history::{At, Fact, Interval, Invoked, Op, Outcome};
+use smallvec::SmallVec;
 
 use super::ledger::Open;
 use super::{Request, Socket, made};
@@ -18,6 +20,9 @@ use crate::profile::{Action, OpShape};
 
 /// What ends when a subscription does; whether one listens then.
 pub(super) type Listening = Shared<LocalBoxFuture<'static, bool>>;
+
+/// The messages of a request, which is one mostly.
+type Frames = SmallVec<[Wire; 1]>;
 
 /// A request that was written. Dropped before its end, it is recorded as given up.
 pub(crate) struct Attempt {
@@ -103,8 +108,9 @@ impl Socket {
             .get(&request.action)
             .ok_or("the target has no such op")?;
         let (id, op) = self.ledger.borrow_mut().next_id();
-        let id = id.to_string();
-        request.values.set(Slot::Id, &id);
+        let mut digits = itoa::Buffer::new();
+        let id = digits.format(id);
+        request.values.set(Slot::Id, id);
         let said = shape.taken();
         made::fill(said, &self.me, (self.worker.run, op), &mut request.values);
         if said.has(Slot::Session) || said.has(Slot::Ticket) {
@@ -121,10 +127,10 @@ impl Socket {
         let at_once = shape.before.is_empty() && listening.is_none();
         let frames = match at_once {
             true => self.frames(shape, &request.values)?,
-            false => Vec::new(),
+            false => Frames::new(),
         };
         let at = self.worker.clock.now();
-        self.record_invoked(at, op, &id, &request, shape);
+        self.record_invoked(at, op, id, &request, shape);
         let deadline = after(at, wait);
         let mut open = Open::new(op, request.action, at, deadline, request.change);
         open.made = made;
@@ -139,14 +145,16 @@ impl Socket {
     }
 
     /// The messages of a request; none if it goes over HTTP.
-    fn frames(&self, shape: &OpShape, values: &Values) -> Result<Vec<Wire>, String> {
-        let encode = |frame| self.codec.borrow().encode(frame, values);
-        let all = [&shape.frame].into_iter().chain(&shape.then);
-        let own = all
-            .filter(|_| shape.http.is_none() && !shape.connects)
-            .map(encode);
-        own.collect::<Result<_, _>>()
-            .map_err(|missing| missing.to_string())
+    fn frames(&self, shape: &OpShape, values: &Values) -> Result<Frames, String> {
+        let mut frames = Frames::new();
+        if shape.http.is_none() && !shape.connects {
+            let codec = self.codec.borrow();
+            for frame in iter::once(&shape.frame).chain(&shape.then) {
+                let frame = codec.encode(frame, values);
+                frames.push(frame.map_err(|missing| missing.to_string())?);
+            }
+        }
+        Ok(frames)
     }
 
     /// Asks, once all that goes before it has been gone through.
@@ -158,7 +166,7 @@ impl Socket {
         Ok(())
     }
 
-    fn ask_so(self: &Rc<Self>, op: Op, shape: &OpShape, frames: Vec<Wire>, request: &Request) {
+    fn ask_so(self: &Rc<Self>, op: Op, shape: &OpShape, frames: Frames, request: &Request) {
         match &shape.http {
             Some(exchange) => self.ask_over_http(op, exchange.clone(), request.values.clone()),
             None if shape.connects => self.ask_by_connecting(op, &request.values),

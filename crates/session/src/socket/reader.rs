@@ -20,6 +20,13 @@ use crate::pointer::pick;
 use crate::profile::{Action, Beat};
 use crate::trace::{TracedStep, in_words};
 
+/// A message for the codec.
+#[derive(Clone, Copy)]
+enum Data<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+}
+
 impl Socket {
     /// Reads until the stream ends.
     pub(super) async fn read(self: Rc<Self>) {
@@ -134,8 +141,8 @@ impl Socket {
         self.last_inbound.set(at);
         self.patience.borrow_mut().heard();
         match message {
-            Message::Text(text) => self.take_data(at, Source::Text, text.as_bytes()),
-            Message::Binary(bytes) => self.take_data(at, Source::Binary, &bytes),
+            Message::Text(text) => self.take_data(at, Data::Text(&text)),
+            Message::Binary(bytes) => self.take_data(at, Data::Binary(&bytes)),
             Message::Ping(payload) | Message::Pong(payload) => self.take_control(at, &payload),
             Message::Close(frame) => {
                 self.take_control(at, frame.as_ref().map_or(b"", |frame| frame.reason.as_bytes()));
@@ -151,9 +158,14 @@ impl Socket {
         }
     }
 
-    fn take_data(&self, at: At, source: Source, bytes: &[u8]) {
+    fn take_data(&self, at: At, data: Data<'_>) {
         let mut back = Vec::new();
-        let mut items = self.codec.borrow_mut().decode(bytes, &mut back);
+        let mut codec = self.codec.borrow_mut();
+        let (bytes, mut items) = match data {
+            Data::Text(text) => (text.as_bytes(), codec.decode_text(text, &mut back)),
+            Data::Binary(bytes) => (bytes, codec.decode(bytes, &mut back)),
+        };
+        drop(codec);
         self.ledger.borrow_mut().resolve(&mut items);
         // most messages are one item, whose attempt is looked up once
         let only = match &items[..] {
@@ -162,10 +174,10 @@ impl Socket {
         };
         let op_of = |item| only.unwrap_or_else(|| self.op_of(item));
         let parts = items.iter().map(|item| part(item, op_of(item))).collect();
-        match source {
-            Source::Binary => self.take_binary(at, bytes, &items, parts),
-            source => {
-                self.record_inbound(at, source, bytes, parts);
+        match data {
+            Data::Binary(_) => self.take_binary(at, bytes, &items, parts),
+            Data::Text(_) => {
+                self.record_inbound(at, Source::Text, bytes, parts);
                 self.trace(|| self.came(bytes, &items));
             }
         }
