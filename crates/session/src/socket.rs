@@ -195,7 +195,7 @@ impl Socket {
 
     /// Whether it is open and answers.
     pub(crate) fn is_alive(&self) -> bool {
-        self.is_open() && self.patience.borrow().wait(&self.worker.limits).is_some()
+        self.is_open() && !self.patience.borrow().is_over()
     }
 
     pub(crate) fn dialect(&self) -> &Dialect {

@@ -37,6 +37,7 @@ pub(crate) struct Worker {
     /// Of all its connections.
     pub(crate) backlog: Rc<Backlog>,
     recorder: RefCell<Recorder>,
+    latest: Cell<At>,
     /// The client of all that its users ask over HTTP.
     pub(crate) http: Client,
     /// Whoever logs in or registers has a turn.
@@ -112,6 +113,7 @@ impl Worker {
             alarm,
             backlog: Rc::default(),
             recorder: RefCell::new(recorder),
+            latest: Cell::new(At::START),
             logins: Semaphore::new(LOGINS_AT_ONCE),
             connects: Semaphore::new(CONNECTS_AT_ONCE),
             turns,
@@ -129,11 +131,17 @@ impl Worker {
     /// Records what happened at `at`. A run whose history cannot be kept is not worth going on with.
     #[inline]
     pub(crate) fn record_at(&self, at: At, fact: Fact<'_>) {
+        self.latest.set(self.latest.get().max(at));
         let mut recorder = self.recorder.borrow_mut();
         recorder.record(at, fact);
         if recorder.has_failed() {
             self.alarm.raise();
         }
+    }
+
+    /// When the latest of all happened that was recorded: what time it is, to whoever has just been told of it.
+    pub(crate) fn latest(&self) -> At {
+        self.latest.get()
     }
 
     /// The same task, but if it panics, the run ends.

@@ -37,6 +37,11 @@ impl Patience {
         }
     }
 
+    /// Whether there is no point in asking.
+    pub(crate) fn is_over(&self) -> bool {
+        self.silent >= SILENT_LIMIT
+    }
+
     pub(crate) fn answered(&mut self, after: Duration) {
         self.answers = self.answers.saturating_add(1);
         self.slowest = self.slowest.max(after);
@@ -68,7 +73,10 @@ mod tests {
         patience.answered(Duration::from_millis(100));
         assert_eq!(patience.wait(&limits), Some(Duration::from_secs(2)));
         patience.timed_out();
-        assert_eq!(patience.wait(&limits), Some(limits.op_silent));
+        assert_eq!(
+            (patience.wait(&limits), patience.is_over()),
+            (Some(limits.op_silent), false)
+        );
         patience.heard();
         assert_eq!(patience.wait(&limits), Some(Duration::from_secs(2)));
         patience.timed_out();
@@ -77,6 +85,6 @@ mod tests {
         for _ in 0..SILENT_LIMIT {
             patience.timed_out();
         }
-        assert_eq!(patience.wait(&limits), None);
+        assert_eq!((patience.wait(&limits), patience.is_over()), (None, true));
     }
 }

@@ -1,7 +1,6 @@
 //! Load: alone, all at once, and in measured rounds.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -110,9 +109,14 @@ impl VirtualUser {
 
     /// One op after the other until the time is up, but at least one.
     async fn closed_loop(&self, socket: &Rc<Socket>, thread: Option<&str>, steps: &mut Steps, until: At) {
-        let until = self.worker.clock.instant(until);
+        let mut now = At::START;
         for (done, step) in steps.enumerate() {
-            if done > 0 && Instant::now() >= until {
+            now = match self.worker.latest() {
+                // of a step that was not made nothing is recorded
+                latest if latest == now => self.worker.clock.now(),
+                latest => latest,
+            };
+            if done > 0 && now >= until {
                 return;
             }
             let _turn = self.worker.turn().await;
