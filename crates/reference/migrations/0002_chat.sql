@@ -104,27 +104,32 @@ create table room_messages (
     foreign key (tenant_id, room_id) references rooms (tenant_id, room_id)
 );
 
--- Policies on members cannot read members through their own policy, so the question is asked with the owner's rights.
+-- Policies on members cannot read members through their own policy, so the question is asked with the owner's rights. These functions
+-- and those below are PL/pgSQL, which keeps its plans: SQL that is not inlined is planned by each statement that calls it.
 create function is_member(room uuid) returns boolean
-    language sql stable security definer
-    set search_path = pg_catalog, public
+    language plpgsql stable security definer
+    set search_path = pg_catalog, public as $$
+begin
     return exists (select from room_members where room_id = room and user_id = app_user());
+end $$;
 
 -- Asked once for a query, where the above would be asked for every row.
 create function own_rooms() returns setof uuid
-    language sql stable security definer
-    set search_path = pg_catalog, public
-    begin atomic
-        select room_id from room_members where user_id = app_user();
-    end;
+    language plpgsql stable security definer
+    set search_path = pg_catalog, public as $$
+begin
+    return query select room_id from room_members where user_id = app_user();
+end $$;
 
 -- The creator of a room without members lets itself in.
 create function may_admit(room uuid) returns boolean
-    language sql stable security definer
-    set search_path = pg_catalog, public
+    language plpgsql stable security definer
+    set search_path = pg_catalog, public as $$
+begin
     return exists (select from room_members where room_id = room and user_id = app_user())
         or (exists (select from rooms where room_id = room and created_by = app_user() and last_seq = 0)
             and not exists (select from room_members where room_id = room));
+end $$;
 
 alter table rooms enable row level security;
 create policy rooms_seen_by_members on rooms for select using (room_id in (select own_rooms()));
@@ -171,16 +176,18 @@ create policy events_written_by_author on events for insert
     with check (author_id = app_user() and tenant_id = app_tenant());
 
 create function lock_tenant_events() returns void
-    language sql volatile
-    begin atomic
-        select pg_advisory_xact_lock(hashtextextended('events ' || app_tenant()::text, 0));
-    end;
+    language plpgsql volatile as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('events ' || app_tenant()::text, 0));
+end $$;
 
 -- How far the tenant's events have come.
 create function tenant_cursor() returns bigint
-    language sql stable security definer
-    set search_path = pg_catalog, public
+    language plpgsql stable security definer
+    set search_path = pg_catalog, public as $$
+begin
     return coalesce((select max(cursor) from events where tenant_id = app_tenant()), 0);
+end $$;
 
 -- Tells the owner of a thread.
 create function post_thread_event(thread uuid, happened text, details text) returns void
