@@ -32,7 +32,7 @@ use crate::worker::Worker;
 
 /// Enough for most messages at once; longer ones take a read for each as much. The library's own 128 KiB would be 134 MiB for a thousand
 /// users, and what is free of it is cleared before each read.
-const READ_BUFFER_BYTES: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 1024;
 
 /// What one presents at a gateway's door.
 #[derive(Clone, Debug)]
