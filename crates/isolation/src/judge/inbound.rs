@@ -40,12 +40,7 @@ impl Frame<'_> {
     pub(crate) fn judge(&mut self, inbound: &Inbound<'_>) {
         self.connection.last = Some((self.at, self.place));
         let reading = self.read(inbound);
-        let begin = match inbound.source {
-            Source::Text => self.connection.texts.len(),
-            Source::Binary | Source::Fields => self.connection.binaries.len(),
-            Source::Partial | Source::Headers | Source::Control | Source::Body => 0,
-        };
-        let (hits, opaque) = self.scan(inbound, reading);
+        let opaque = self.scan(inbound, reading);
         self.sightings.opaque_bytes += opaque;
         if opaque == 0 && !inbound.bytes.is_empty() {
             let unit = self.connection.current();
@@ -53,8 +48,6 @@ impl Frame<'_> {
             unit.frames += 1;
             unit.last_frame = unit.last_frame.max(self.at);
         }
-        self.ids(&inbound.bytes, canaries(&hits, begin), reading.op);
-        self.scanner.give_back(hits);
         for part in &inbound.parts {
             self.part(inbound.source, part);
         }
@@ -126,22 +119,24 @@ impl Frame<'_> {
         }
     }
 
-    /// Looks for canaries; returns what was found, and how many bytes could not be looked into.
-    fn scan(&mut self, inbound: &Inbound<'_>, reading: Reading) -> (Vec<Hit>, u64) {
-        let scanned = match inbound.source {
-            Source::Text => self.connection.texts.feed(self.scanner, &inbound.bytes),
-            Source::Binary => {
-                let binaries = &mut self.connection.binaries;
-                binaries.feed_as(Medium::Binary, self.scanner, &inbound.bytes)
-            }
-            Source::Fields => {
-                let binaries = &mut self.connection.binaries;
-                binaries.feed_as(Medium::Fields, self.scanner, &inbound.bytes)
-            }
+    /// Looks for canaries, and beside them for ids and pieces of tokens; returns how many bytes could not be looked into.
+    fn scan(&mut self, inbound: &Inbound<'_>, reading: Reading) -> u64 {
+        let bytes = &inbound.bytes[..];
+        let (texts, binaries) = (&mut self.connection.texts, &mut self.connection.binaries);
+        let (begin, scanned) = match inbound.source {
+            Source::Text => (texts.len(), texts.feed(self.scanner, bytes)),
+            Source::Binary => (
+                binaries.len(),
+                binaries.feed_as(Medium::Binary, self.scanner, bytes),
+            ),
+            Source::Fields => (
+                binaries.len(),
+                binaries.feed_as(Medium::Fields, self.scanner, bytes),
+            ),
             Source::Partial | Source::Headers | Source::Control => {
-                self.scanner.scan(&inbound.bytes, Medium::Text)
+                (0, self.scanner.scan(bytes, Medium::Text))
             }
-            Source::Body => self.scanner.scan(&inbound.bytes, Medium::Binary),
+            Source::Body => (0, self.scanner.scan(bytes, Medium::Binary)),
         };
         let opaque = scanned.opaque;
         let hits = self.scanner.take_hits();
@@ -150,7 +145,9 @@ impl Frame<'_> {
                 self.hit(hit, reading);
             }
         }
-        (hits, opaque)
+        self.ids(bytes, canaries(&hits, begin), reading.op);
+        self.scanner.give_back(hits);
+        opaque
     }
 
     pub(super) fn hit(&mut self, hit: &Hit, reading: Reading) {
