@@ -170,6 +170,24 @@ async fn a_dropped_stream_is_cancelled_at_the_agent_and_the_connection_goes_on()
 }
 
 #[tokio::test]
+async fn with_no_time_left_a_free_place_is_not_taken() {
+    let agent = agent(0).await;
+    let metrics = Metrics::new();
+    let client = AgentClient::new(agent.addr.to_string(), 1, &metrics);
+    for (who, wait) in [(1, None), (2, Some(Duration::ZERO)), (3, None)] {
+        let mut request = request(who);
+        request.wait = wait;
+        match (client.reply(request.clone()).await, wait) {
+            (Ok(mut stream), None) => assert_eq!(text(&mut stream).await, Ok(expected(&request))),
+            (Err(error), Some(wait)) => assert_eq!(error, AgentError::CheckoutTimeout { wait }),
+            (result, _) => panic!("{who}: {:?}", result.map(|_| ())),
+        }
+    }
+    let counted = "situation_total{name=\"buffer_after_timeout\"} 1\n";
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
+}
+
+#[tokio::test]
 async fn a_lost_agent_fails_what_is_pending_and_is_found_again() {
     let first = agent(200_000).await;
     let client = AgentClient::new(first.addr.to_string(), 2, &Metrics::new());

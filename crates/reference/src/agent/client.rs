@@ -5,6 +5,7 @@
 //! what arrives late for a cancelled one finds nobody.
 
 use std::collections::HashMap;
+use std::future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct ReplyRequest {
     /// The end user.
     pub user_id: Uuid,
-    /// How long to wait for a place, if less than [`CHECKOUT_TIMEOUT`].
+    /// How long to wait for a place, if less than [`CHECKOUT_TIMEOUT`]. If no time is left, not even a free one is taken.
     pub wait: Option<Duration>,
     /// The end user's connection, by the gateway's own number.
     pub conn: u64,
@@ -219,6 +220,10 @@ impl Place {
     async fn check_out(shared: &Arc<Shared>, wait: Duration) -> Result<Self, AgentError> {
         let waiting = shared.figures.wait();
         let found = timeout(wait, async {
+            // a timeout looks at the clock last: it would let a free place be taken
+            if wait.is_zero() {
+                return future::pending().await;
+            }
             let _turn = shared.turn.lock().await;
             loop {
                 if let Some(found) = Self::find(shared) {

@@ -1,6 +1,5 @@
 //! More posts at once than there are places for.
 
-use std::iter;
 use std::rc::Rc;
 
 use futures_util::future::join_all;
@@ -17,11 +16,11 @@ const USERS: u32 = 12;
 const PATIENT: u32 = 14;
 /// Those of them that every second user of a tenant cancels at once.
 const CANCELLED: usize = 3;
-/// Posts that do not wait for a place, all at once, how long they do wait, in milliseconds, and how often that is tried until
-/// one is refused: at first where replies are short, then where they are long, so that they take places themselves.
+/// Posts that hardly wait for a place, all at once, how long they do wait, in milliseconds, and how often that is tried until one
+/// is refused.
 const HASTY: u32 = 4;
 const HASTY_WAIT_MS: &str = "1";
-const HASTY_TRIES: [usize; 2] = [6, 4];
+const HASTY_TRIES: u32 = 10;
 /// Posts that are refused.
 const MALFORMED: u32 = 4;
 /// Posts after that, all at once: enough to use again whatever the hasty ones left behind.
@@ -58,7 +57,7 @@ impl VirtualUser {
             let request = Request::new(Action::Cancel).with(Slot::Request, post.request());
             post.over().call(request).await;
         }
-        if !self.post_hastily(&socket, &short, &thread).await {
+        if !self.post_hastily(&socket, &short).await {
             return;
         }
         self.post_on(&socket, &short).await;
@@ -70,9 +69,8 @@ impl VirtualUser {
     }
 
     /// Posts in haste until some are refused for want of a place; whether all were answered.
-    async fn post_hastily(&self, socket: &Rc<Socket>, short: &str, long: &str) -> bool {
-        let [tries, more] = HASTY_TRIES;
-        for thread in iter::repeat_n(short, tries).chain(iter::repeat_n(long, more)) {
+    async fn post_hastily(&self, socket: &Rc<Socket>, thread: &str) -> bool {
+        for _ in 0..HASTY_TRIES {
             let requests = (0..HASTY).map_while(|_| self.hasty(thread));
             let hasty: Vec<_> = requests.map_while(|request| socket.begin(request).ok()).collect();
             let answers = join_all(hasty.into_iter().map(Attempt::end)).await;

@@ -1,6 +1,6 @@
 //! `message.post` and `cancel`: a message is stored, then answered by the agent in pieces, and the reply is stored too.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::json as object;
@@ -23,7 +23,7 @@ struct Post {
     thread_id: Uuid,
     body: String,
     nonce: String,
-    /// How long it may wait for its turn at the agent.
+    /// How long it may take, from its arrival on, until it has its turn at the agent.
     wait_ms: Option<u64>,
 }
 
@@ -46,6 +46,7 @@ pub(super) async fn post(ask: &Ask<'_>) -> Result<Answer, Failure> {
 }
 
 async fn answer(ask: &Ask<'_>, gathered: &mut Lent<'_>) -> Result<Answer, Failure> {
+    let arrived = Instant::now();
     let posted: Post = ask.request.arguments()?;
     text_argument(
         &posted.body,
@@ -58,7 +59,7 @@ async fn answer(ask: &Ask<'_>, gathered: &mut Lent<'_>) -> Result<Answer, Failur
         "a nonce has 1 to 512 characters, none of them NUL",
     )?;
     let reply = ask.gateway.replies.enter(ask.link, &ask.request.id);
-    let wanted = store_question(ask, &reply, &posted).await?;
+    let wanted = store_question(ask, &reply, &posted, arrived).await?;
     reply.send(Frame::Ack {
         re: &ask.request.id,
         data: &wanted.acknowledgement,
@@ -83,7 +84,12 @@ struct Wanted {
     request: ReplyRequest,
 }
 
-async fn store_question(ask: &Ask<'_>, reply: &Reply<'_>, posted: &Post) -> Result<Wanted, Failure> {
+async fn store_question(
+    ask: &Ask<'_>,
+    reply: &Reply<'_>,
+    posted: &Post,
+    arrived: Instant,
+) -> Result<Wanted, Failure> {
     let (identity, thread_id) = (ask.identity, posted.thread_id);
     ask.gateway.posts.note(identity.user_id);
     #[cfg(feature = "mutants")]
@@ -113,7 +119,9 @@ async fn store_question(ask: &Ask<'_>, reply: &Reply<'_>, posted: &Post) -> Resu
         acknowledgement: json(&object!({ "thread_id": posted.thread_id, "seq": stored.seq }))?,
         request: ReplyRequest {
             user_id: ask.identity.user_id,
-            wait: posted.wait_ms.map(Duration::from_millis),
+            wait: posted
+                .wait_ms
+                .map(|wait| Duration::from_millis(wait).saturating_sub(arrived.elapsed())),
             conn: ask.link.id.0,
             request: ask.request.id.clone(),
             title: stored.title,
