@@ -1,10 +1,12 @@
-//! The parts that facts are made of.
+//! What facts are made of.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{At, Conn, Fingerprint, Interval, Op, Replica, Room, Round, Serial, Session, Tenant, User};
+use crate::{
+    At, Conn, Fingerprint, Interval, Op, Parts, Replica, Room, Round, Serial, Session, Tenant, User,
+};
 
 /// Most users of a run: a canary names its owner in 20 bits. A header that claims more is not believed.
 pub const USERS_MAX: u32 = 1 << 20;
@@ -338,7 +340,7 @@ pub struct Inbound<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// What the codec made of them, in order.
     #[serde(borrow)]
-    pub parts: Vec<Part<'a>>,
+    pub parts: Parts<'a>,
 }
 
 /// Which kind of bytes came in.
@@ -358,34 +360,6 @@ pub enum Source {
     Body,
     /// A binary message that was read field by field: numbers, text, and bytes that are declared not to be text.
     Fields,
-}
-
-/// One protocol message within inbound bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Part<'a> {
-    /// An answer to a request.
-    Reply {
-        /// The attempt whose request id it carries, also when that attempt is over; `None` if this connection never
-        /// sent such a request.
-        op: Option<Op>,
-        /// What it is within the answer.
-        step: Step,
-        /// Decoded text of a streamed piece, to be joined with its neighbours.
-        #[serde(borrow)]
-        text: Option<Cow<'a, str>>,
-    },
-    /// Something nobody asked for: an event, a greeting.
-    Event {
-        /// Its kind, as the service names it.
-        #[serde(borrow)]
-        kind: Cow<'a, str>,
-        /// Whether it says what the session may see (content), or only that the session is over.
-        content: bool,
-    },
-    /// Proof of life.
-    Heartbeat,
-    /// The codec understood nothing here.
-    Undecodable,
 }
 
 /// Steps of an answer.

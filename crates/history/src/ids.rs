@@ -2,6 +2,28 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Numbers that are large mostly, as four or eight bytes (little-endian) that are put down and taken up at once. Of postcard's numbers
+/// only the floating-point ones are that: a whole one goes byte by byte.
+mod at_once {
+    macro_rules! as_bits_of {
+        ($float:ident, $whole:ident, $serialize:ident) => {
+            pub(crate) mod $whole {
+                use serde::{Deserialize as _, Deserializer, Serializer};
+
+                pub(crate) fn serialize<S: Serializer>(number: &$whole, to: S) -> Result<S::Ok, S::Error> {
+                    to.$serialize($float::from_bits(*number))
+                }
+
+                pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$whole, D::Error> {
+                    Ok($float::deserialize(from)?.to_bits())
+                }
+            }
+        };
+    }
+    as_bits_of!(f32, u32, serialize_f32);
+    as_bits_of!(f64, u64, serialize_f64);
+}
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($(#[$how:meta])* $repr:ty)) => {
         $(#[$doc])*
@@ -26,7 +48,7 @@ number! {
 }
 number! {
     /// A connection (one WebSocket, or the HTTP exchanges of one login), never reused within a run.
-    Conn(u32)
+    Conn(#[serde(with = "at_once::u32")] u32)
 }
 number! {
     /// One login of a user, with all tokens that came of it by refresh.
@@ -34,7 +56,7 @@ number! {
 }
 number! {
     /// One attempt of an op, never reused within a run: its connection in the upper 32 bits, its number there below.
-    Op(#[serde(with = "postcard::fixint::le")] u64)
+    Op(#[serde(with = "at_once::u64")] u64)
 }
 number! {
     /// One mintable canary of a user: a nonce, 20 bits.
@@ -71,7 +93,7 @@ impl Replica {
 
 /// An instant: nanoseconds of the monotonic clock since the run began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct At(pub u64);
+pub struct At(#[serde(with = "at_once::u64")] pub u64);
 
 impl At {
     /// The instant before which nothing happened.
@@ -105,7 +127,7 @@ impl Interval {
 
 /// 64 bits of BLAKE3 over some bytes: names a token or an id without keeping it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Fingerprint(#[serde(with = "postcard::fixint::le")] pub u64);
+pub struct Fingerprint(#[serde(with = "at_once::u64")] pub u64);
 
 impl Fingerprint {
     /// The fingerprint of `bytes`, taken as they are; normalising is the caller's.

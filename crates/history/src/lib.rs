@@ -26,6 +26,7 @@
 mod event;
 mod facts;
 mod ids;
+mod parts;
 mod reader;
 mod seal;
 mod segment;
@@ -35,12 +36,13 @@ mod writer;
 pub use event::{Event, Fact};
 pub use facts::{
     Account, Audience, AuditRow, BoundaryKind, ChannelKind, Check, CloseCause, Identified, Inbound, Invoked,
-    Outcome, Part, PoolFigures, Probe, ProbeResult, Role, RoomIssued, RunHeader, Source, Step, ThreadIssued,
-    Token, TokenKind, USERS_MAX, Unseen,
+    Outcome, PoolFigures, Probe, ProbeResult, Role, RoomIssued, RunHeader, Source, Step, ThreadIssued, Token,
+    TokenKind, USERS_MAX, Unseen,
 };
 pub use ids::{
     At, Conn, Fingerprint, Interval, Op, Place, Replica, Room, Round, Serial, Session, Tenant, User,
 };
+pub use parts::{Part, Parts};
 pub use reader::{ReadError, SegmentReader};
 pub use seal::{Seal, SealError, SegmentSeal};
 pub use segment::{RECORD_BYTES_MAX, VERSION};

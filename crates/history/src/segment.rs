@@ -5,7 +5,7 @@
 //! block   = header(48) payload hash(32)
 //! header  = magic(8) version(2) run(4) worker(2) kind(1) zero(3) number(8) first record(8) records(4) length(4) zero(4)
 //!           all little-endian
-//! payload = { length(4) record }*        a record is an event in postcard; attempts and fingerprints have 8 bytes each
+//! payload = { length(4) record }*        a record is an event in postcard; connections have 4 bytes each, attempts, instants and fingerprints 8
 //! end     = a block of kind 1 (2 if the limit was hit) without payload, whose `first record` is the count of all records
 //! hash    = BLAKE3(hash of the block before, or zeroes; header; payload)
 //! ```

@@ -74,11 +74,11 @@ fn reply() -> Event<'static> {
     let tail = r#""}}"#;
     let text = format!("{head}{}{tail}", &words[..200 - head.len() - tail.len()]);
     assert_eq!(text.len(), 200);
-    let parts = vec![Part::Reply {
+    let part = Part::Reply {
         op: Some(OP),
         step: Step::Ack,
         text: None,
-    }];
+    };
     let bytes = Cow::Owned(text.into_bytes());
     Event {
         at: At(300_000),
@@ -86,7 +86,7 @@ fn reply() -> Event<'static> {
             conn: CONN,
             source: Source::Text,
             bytes,
-            parts,
+            parts: part.into(),
         }),
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use history::{
-//!     At, Audience, ChannelKind, Check, Conn, Event, Fact, Inbound, Place, Replica, Session, Source, User,
+//!     At, Audience, ChannelKind, Check, Conn, Event, Fact, Inbound, Parts, Place, Replica, Session, Source, User,
 //! };
 //! use isolation::canary::{Datum, Mint};
 //! use isolation::{Judge, State};
@@ -29,7 +29,7 @@
 //!     upgrade_ns: 900_000,
 //! };
 //! let bytes = frame.as_bytes().into();
-//! let inbound = Fact::Inbound(Inbound { conn: Conn(1), source: Source::Text, bytes, parts: vec![] });
+//! let inbound = Fact::Inbound(Inbound { conn: Conn(1), source: Source::Text, bytes, parts: Parts::default() });
 //!
 //! let mut judge = Judge::new(4711);
 //! for (index, fact) in [opened, inbound].into_iter().enumerate() {

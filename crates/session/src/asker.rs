@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::header::RETRY_AFTER;
 use hyper::{Request, StatusCode};
 
-use history::{At, Conn, Fact, Inbound, Op, Part, Source, Step, User};
+use history::{At, Conn, Fact, Inbound, Op, Part, Parts, Source, Step, User};
 
 use crate::asking::{self, Jar};
 use crate::client::Answer;
@@ -121,8 +121,8 @@ impl Asker<'_> {
                 content: false,
             },
         };
-        self.record(at, Source::Headers, &redact(&headers, &own), Vec::new());
-        self.record(at, Source::Body, &redact(&text, &own), vec![part]);
+        self.record(at, Source::Headers, &redact(&headers, &own), Parts::default());
+        self.record(at, Source::Body, &redact(&text, &own), part.into());
         Said {
             at,
             status,
@@ -133,7 +133,7 @@ impl Asker<'_> {
         }
     }
 
-    fn record(self, at: At, source: Source, text: &str, parts: Vec<Part<'_>>) {
+    fn record(self, at: At, source: Source, text: &str, parts: Parts<'_>) {
         let inbound = Inbound {
             conn: self.conn,
             source,

@@ -228,7 +228,7 @@ impl Transcripts {
         };
         // of a message that holds several, the bytes are told once
         let mut bytes: &[u8] = &inbound.bytes;
-        for part in &inbound.parts {
+        for part in inbound.parts.iter() {
             let bytes = std::mem::take(&mut bytes);
             let unsolicited = |kind: &str| Unsolicited {
                 kind: kind.to_owned(),

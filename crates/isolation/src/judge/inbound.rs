@@ -48,7 +48,7 @@ impl Frame<'_> {
             unit.frames += 1;
             unit.last_frame = unit.last_frame.max(self.at);
         }
-        for part in &inbound.parts {
+        for part in inbound.parts.iter() {
             self.part(inbound.source, part);
         }
     }
@@ -81,7 +81,7 @@ impl Frame<'_> {
 
     fn read(&self, inbound: &Inbound<'_>) -> Reading {
         let (mut replies, mut others, mut op, mut pulled) = (0, 0, None, None);
-        for part in &inbound.parts {
+        for part in inbound.parts.iter() {
             match part {
                 Part::Reply { op: answered, .. } => {
                     replies += 1;

@@ -246,7 +246,7 @@ impl Teller {
             conn: Conn(user.0),
             source: Source::Text,
             bytes: text.as_bytes().into(),
-            parts: vec![part],
+            parts: part.into(),
         }));
     }
 }

@@ -75,7 +75,7 @@ fn every_message_is_an_error() {
                 .bytes
                 .to_mut()
                 .extend_from_slice(br#"{"err":{"code":"internal"}}"#);
-            for part in &mut inbound.parts {
+            for part in inbound.parts.iter_mut() {
                 if let Part::Reply { step, text, .. } = part {
                     (*step, *text) = (Step::Error, None);
                 }

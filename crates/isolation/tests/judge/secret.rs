@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use history::{Audience, Check, Fact, Inbound, Part, ProbeResult, Role, Source, Step, Tenant};
+use history::{Audience, Check, Fact, Inbound, Part, Parts, ProbeResult, Role, Source, Step, Tenant};
 use isolation::canary::Datum;
 
 use crate::story::{RUN, Story, ask, conn, unknown, valid, violated};
@@ -183,7 +183,7 @@ fn what_came_before_the_upgrade_is_judged_too() {
         conn: conn(1),
         source: Source::Headers,
         bytes,
-        parts: vec![],
+        parts: Parts::default(),
     };
     story.tell(9, Fact::Inbound(inbound));
     violated(&story, S, KIND, 1, 2);

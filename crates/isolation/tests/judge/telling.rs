@@ -150,7 +150,7 @@ impl Story {
                 conn,
                 source,
                 bytes: Cow::Owned(bytes),
-                parts,
+                parts: parts.into(),
             }),
         )
     }

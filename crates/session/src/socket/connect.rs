@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
-use history::{At, ChannelKind, Conn, Fact, Part, Replica, Session, Source, User};
+use history::{At, ChannelKind, Conn, Fact, Part, Parts, Replica, Session, Source, User};
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -204,7 +204,7 @@ impl Socket {
             at,
             Source::Headers,
             header_lines(response.headers()).as_bytes(),
-            Vec::new(),
+            Parts::default(),
         );
         let reader = tokio::task::spawn_local(socket.worker.watched(Rc::clone(&socket).read()));
         *socket.reader.borrow_mut() = Some(reader);
@@ -379,14 +379,14 @@ impl Failed {
             inbound(
                 Source::Headers,
                 header_lines(answer.headers()).as_bytes(),
-                Vec::new(),
+                Parts::default(),
             );
             let refusal = Part::Event {
                 kind: "refusal".into(),
                 content: false,
             };
             let body = answer.body().as_deref().unwrap_or_default();
-            inbound(Source::Body, body, vec![refusal]);
+            inbound(Source::Body, body, refusal.into());
         }
         Refusal { conn, status, reason }
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use history::{At, Fact, Inbound, Interval, Op, Outcome, Part, Source, Step};
+use history::{At, Fact, Inbound, Interval, Op, Outcome, Part, Parts, Source, Step};
 use tokio::time::{MissedTickBehavior, Sleep};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -54,11 +54,16 @@ impl Socket {
             .as_ref()
             .map_or(Vec::new(), |stream| stream.get_ref().unfinished().to_vec());
         if !unfinished.is_empty() {
-            self.record_inbound(self.worker.clock.now(), Source::Partial, &unfinished, Vec::new());
+            self.record_inbound(
+                self.worker.clock.now(),
+                Source::Partial,
+                &unfinished,
+                Parts::default(),
+            );
         }
         let begun = self.codec.borrow().unfinished().to_vec();
         if !begun.is_empty() {
-            self.record_inbound(self.worker.clock.now(), Source::Partial, &begun, Vec::new());
+            self.record_inbound(self.worker.clock.now(), Source::Partial, &begun, Parts::default());
         }
         // so that the end does not abort this very task
         self.reader.borrow_mut().take();
@@ -154,7 +159,7 @@ impl Socket {
 
     fn take_control(&self, at: At, payload: &[u8]) {
         if !payload.is_empty() {
-            self.record_inbound(at, Source::Control, payload, vec![Part::Heartbeat]);
+            self.record_inbound(at, Source::Control, payload, Part::Heartbeat.into());
         }
     }
 
@@ -191,7 +196,7 @@ impl Socket {
     }
 
     /// Records the frames that are whole, be they a part of a message or more than that.
-    fn take_binary(&self, at: At, message: &[u8], items: &[Item<'_>], parts: Vec<Part<'_>>) {
+    fn take_binary(&self, at: At, message: &[u8], items: &[Item<'_>], parts: Parts<'_>) {
         let codec = self.codec.borrow();
         let bytes = codec.whole(message);
         if bytes.is_empty() && items.is_empty() {
@@ -222,7 +227,7 @@ impl Socket {
         }
     }
 
-    pub(super) fn record_inbound(&self, at: At, source: Source, bytes: &[u8], parts: Vec<Part<'_>>) {
+    pub(super) fn record_inbound(&self, at: At, source: Source, bytes: &[u8], parts: Parts<'_>) {
         let inbound = Inbound {
             conn: self.holder.conn,
             source,
