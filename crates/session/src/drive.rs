@@ -281,8 +281,13 @@ impl Hand {
         drop((desk, self.arrivals));
         let cues = self.cue;
         runtime.spawn_local(worker.watched(async move { prompter.listen(cues).await }));
-        // of one that broke the alarm is told
-        runtime.block_on(futures_util::future::join_all(lives));
+        let clerk = Rc::clone(&worker);
+        runtime.spawn_local(worker.watched(async move { clerk.trays.serve().await }));
+        runtime.block_on(async {
+            // of one that broke the alarm is told
+            futures_util::future::join_all(lives).await;
+            worker.trays.empty();
+        });
         // the tasks that still read go, and with them the last references to the worker
         drop(runtime);
         let Some(worker) = Rc::into_inner(worker) else {

@@ -16,12 +16,13 @@ mod state;
 mod steps;
 mod tail;
 mod tap;
+mod trays;
 mod unanswered;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
 use futures_util::SinkExt;
 use history::{At, CloseCause, Fact, Fingerprint, Outcome, Serial};
@@ -53,6 +54,7 @@ pub use state::{Happening, State};
 pub(crate) use tail::Tail;
 pub(crate) use tap::Backlog;
 use tap::Tap;
+pub(crate) use trays::Trays;
 
 /// Bytes that may wait for a service that does not read; requests beyond are not sent.
 const UNSENT_LIMIT_BYTES: usize = 1 << 20;
@@ -63,8 +65,8 @@ type Stream = WebSocketStream<Tap>;
 
 /// An open connection, or one that has ended.
 ///
-/// Whoever asks writes at once; a task of its own, the reader, does everything else: takes what comes in, writes what
-/// could not be written at once, and ends attempts whose time is up.
+/// Whoever asks writes; a task of its own, the reader, reads, sends what did not go at once, and ends attempts whose time
+/// is up. What it has read is taken, and what users wrote is sent, with all that others have: see [`Trays`].
 pub(crate) struct Socket {
     worker: Rc<Worker>,
     holder: Holder,
@@ -81,6 +83,8 @@ pub(crate) struct Socket {
     reader: RefCell<Option<JoinHandle<()>>>,
     /// Wakes the reader.
     waker: RefCell<Waker>,
+    /// Something was written and has not been sent.
+    unsent: Cell<bool>,
     /// When the reader will look for attempts whose time is up; `None` if it has to be told to.
     alarm: Cell<Option<At>>,
     /// What stood in the greetings of the handshake.
@@ -297,6 +301,9 @@ impl Socket {
 
     /// As [`Self::finish`], and lets go of the stream.
     fn end(&self, happening: Happening) {
+        // what has come and what was asked until now was before it
+        self.worker.trays.take();
+        self.flush();
         self.finish(happening);
         if let Some(reader) = self.reader.borrow_mut().take() {
             reader.abort();
@@ -326,8 +333,31 @@ impl Socket {
         }
     }
 
-    /// Writes; what cannot be written at once, the reader writes when there is room.
+    /// Writes, and sends at once.
     fn send(&self, message: Message) {
+        self.write(message);
+        self.flush();
+    }
+
+    /// Sends what was written, with all that others have written meanwhile.
+    fn send_soon(self: &Rc<Self>) {
+        if !self.unsent.replace(true) {
+            self.worker.trays.goes(self);
+        }
+    }
+
+    /// Sends what was written; what does not go at once, the reader sends when there is room.
+    fn flush(&self) {
+        let waker = self.waker.borrow();
+        if let Some(stream) = self.stream.borrow_mut().as_mut() {
+            // a stream that broke is the reader's to report
+            let sent = stream.poll_flush_unpin(&mut Context::from_waker(&waker));
+            self.unsent.set(sent.is_pending());
+        }
+    }
+
+    /// Writes what is to be sent.
+    fn write(&self, message: Message) {
         let mut stream = self.stream.borrow_mut();
         let Some(stream) = stream.as_mut() else { return };
         // a stream that broke is the reader's to report, once, with its reason
@@ -348,6 +378,12 @@ impl Socket {
 
     /// Sends what a codec has written.
     fn send_wire(&self, message: Wire) {
+        self.write_wire(message);
+        self.flush();
+    }
+
+    /// Writes what a codec has written.
+    fn write_wire(&self, message: Wire) {
         self.trace(|| {
             let shown = match &message {
                 Wire::Text(text) => text.clone(),
@@ -355,7 +391,7 @@ impl Socket {
             };
             TracedStep::Sent(shown)
         });
-        self.send(match message {
+        self.write(match message {
             Wire::Text(text) => Message::text(text),
             Wire::Binary(bytes) => Message::binary(bytes),
         });

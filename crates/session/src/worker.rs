@@ -15,7 +15,7 @@ use crate::limits::{CONNECTS_AT_ONCE, LOGINS_AT_ONCE, Limits, USERS_AT_ONCE};
 use crate::plan::{Phase, Plan};
 use crate::profile::Profile;
 use crate::recorder::Recorder;
-use crate::socket::Backlog;
+use crate::socket::{Backlog, Trays};
 use crate::tls::Tls;
 use crate::trace::{Trace, Tracer};
 
@@ -36,6 +36,7 @@ pub(crate) struct Worker {
     alarm: Alarm,
     /// Of all its connections.
     pub(crate) backlog: Rc<Backlog>,
+    pub(crate) trays: Trays,
     recorder: RefCell<Recorder>,
     latest: Cell<At>,
     /// The client of all that its users ask over HTTP.
@@ -112,6 +113,7 @@ impl Worker {
             limits,
             alarm,
             backlog: Rc::default(),
+            trays: Trays::default(),
             recorder: RefCell::new(recorder),
             latest: Cell::new(At::START),
             logins: Semaphore::new(LOGINS_AT_ONCE),

@@ -173,7 +173,8 @@ impl Socket {
             None => {
                 let fenced = frames.len() > 1;
                 self.ledger.borrow_mut().asked(op, fenced, &request.values);
-                frames.into_iter().for_each(|frame| self.send_wire(frame));
+                frames.into_iter().for_each(|frame| self.write_wire(frame));
+                self.send_soon();
             }
         }
     }
@@ -224,6 +225,8 @@ impl Socket {
 
     /// Ends the attempts whose time is up.
     pub(super) fn time_out(&self) {
+        // an answer that is there already is in time
+        self.worker.trays.take();
         let now = self.worker.clock.now();
         let overdue = self.ledger.borrow().pending_until(now);
         for op in overdue {

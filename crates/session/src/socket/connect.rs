@@ -33,6 +33,8 @@ use crate::worker::Worker;
 /// Enough for most messages at once; longer ones take a read for each as much. The library's own 128 KiB would be 134 MiB for a thousand
 /// users, and what is free of it is cleared before each read.
 const READ_BUFFER_BYTES: usize = 1024;
+/// What may be written until some of it is sent, whether or not it was to be.
+const WRITE_BUFFER_BYTES: usize = 4096;
 
 /// What one presents at a gateway's door.
 #[derive(Clone, Debug)]
@@ -186,6 +188,7 @@ impl Socket {
             stream: RefCell::new(Some(stream)),
             reader: RefCell::default(),
             waker: RefCell::new(Waker::noop().clone()),
+            unsent: Cell::new(false),
             alarm: Cell::default(),
             greeting: RefCell::default(),
             heard: Cell::default(),
@@ -232,7 +235,7 @@ impl Upgraded {
         let tap = Tap::new(stream, Rc::clone(backlog));
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
             .max_write_buffer_size(UNSENT_LIMIT_BYTES)
             .max_message_size(Some(MESSAGE_LIMIT_BYTES))
             .max_frame_size(Some(MESSAGE_LIMIT_BYTES));

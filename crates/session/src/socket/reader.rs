@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use history::{At, Fact, Inbound, Interval, Op, Outcome, Part, Parts, Source, Step};
 use tokio::time::{MissedTickBehavior, Sleep};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -48,6 +48,7 @@ impl Socket {
             polled
         })
         .await;
+        self.worker.trays.take();
         let unfinished = self
             .stream
             .borrow()
@@ -80,16 +81,15 @@ impl Socket {
     }
 
     /// Does all there is to do until something happens.
-    fn poll(&self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Happening> {
+    fn poll(self: &Rc<Self>, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Happening> {
         self.waker.borrow_mut().clone_from(cx.waker());
+        if self.unsent.get() {
+            self.flush();
+        }
         let mut heard = false;
         loop {
             let next = match self.stream.borrow_mut().as_mut() {
-                Some(stream) => {
-                    // what could not be written is nobody's to report: a stream that breaks ends below
-                    let _ = stream.poll_ready_unpin(cx);
-                    stream.poll_next_unpin(cx)
-                }
+                Some(stream) => stream.poll_next_unpin(cx),
                 None => Poll::Ready(None),
             };
             let message = match next {
@@ -101,7 +101,7 @@ impl Socket {
             heard = true;
             // behind any other, the stream has something to write
             let is_data = message.is_text() || message.is_binary();
-            self.take(message);
+            self.worker.trays.came(self, message);
             if is_data && self.poll_more(cx).is_pending() {
                 break;
             }
@@ -141,7 +141,7 @@ impl Socket {
         }
     }
 
-    fn take(&self, message: Message) {
+    pub(super) fn take(&self, message: Message) {
         let at = self.worker.clock.now();
         self.last_inbound.set(at);
         self.patience.borrow_mut().heard();
