@@ -282,7 +282,9 @@ impl Hand {
         let cues = self.cue;
         runtime.spawn_local(worker.watched(async move { prompter.listen(cues).await }));
         let clerk = Rc::clone(&worker);
-        runtime.spawn_local(worker.watched(async move { clerk.trays.serve().await }));
+        // it does for all what each would do by itself, and so does not stop where one should let others go on
+        let clerk = tokio::task::unconstrained(async move { clerk.trays.serve().await });
+        runtime.spawn_local(worker.watched(clerk));
         runtime.block_on(async {
             // of one that broke the alarm is told
             futures_util::future::join_all(lives).await;
