@@ -3,19 +3,25 @@
 use serde::{Deserialize, Serialize};
 
 /// Numbers that are large mostly, as four or eight bytes (little-endian) that are put down and taken up at once. Of postcard's numbers
-/// only the floating-point ones are that: a whole one goes byte by byte.
+/// only the floating-point ones are that: a whole one goes byte by byte. Where people read, they are numbers as any.
 mod at_once {
     macro_rules! as_bits_of {
         ($float:ident, $whole:ident, $serialize:ident) => {
             pub(crate) mod $whole {
-                use serde::{Deserialize as _, Deserializer, Serializer};
+                use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
                 pub(crate) fn serialize<S: Serializer>(number: &$whole, to: S) -> Result<S::Ok, S::Error> {
-                    to.$serialize($float::from_bits(*number))
+                    match to.is_human_readable() {
+                        true => number.serialize(to),
+                        false => to.$serialize($float::from_bits(*number)),
+                    }
                 }
 
                 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$whole, D::Error> {
-                    Ok($float::deserialize(from)?.to_bits())
+                    match from.is_human_readable() {
+                        true => $whole::deserialize(from),
+                        false => Ok($float::deserialize(from)?.to_bits()),
+                    }
                 }
             }
         };

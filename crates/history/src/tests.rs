@@ -280,3 +280,12 @@ fn another_version_is_named() {
         "history has version 9, this program reads version 3; use the one that wrote it"
     );
 }
+
+#[test]
+fn in_json_ids_are_numbers() {
+    let ids = (Conn(7), Op::of(Conn(1), 2), At::NEVER, Fingerprint(u64::MAX - 1));
+    let json = serde_json::to_string(&ids).expect("numbers");
+    assert_eq!(json, "[7,4294967298,18446744073709551615,18446744073709551614]");
+    let back: (Conn, Op, At, Fingerprint) = serde_json::from_str(&json).expect("numbers");
+    assert_eq!(back, ids);
+}
