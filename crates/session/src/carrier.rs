@@ -61,7 +61,7 @@ impl AsyncRead for Carrier {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => {
-                // what counts as written may still wait here for room in the socket, and whoever wrote it does not come back
+                // what counts as written may still wait here for room in the socket, and whoever wrote it may not come back
                 if tls.get_ref().1.wants_write() {
                     // a stream that broke says so to whoever reads
                     let _ = Pin::new(&mut **tls).poll_flush(cx);

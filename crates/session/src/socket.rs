@@ -262,6 +262,7 @@ impl Socket {
 
     /// Closes it in order: a close frame, its answer or a limit.
     pub(crate) async fn close(&self) {
+        self.worker.trays.take();
         if self.change_state(Happening::WeClose) {
             self.send(Message::Close(None));
             let reader = self.reader.borrow_mut().take();

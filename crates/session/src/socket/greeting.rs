@@ -72,6 +72,7 @@ impl Socket {
             *self.told.borrow_mut() = Some(told);
             // whatever comes of it is seen below
             let _ = tokio::time::timeout(self.shuts_out_within(), wait).await;
+            self.worker.trays.take();
         }
         match self.is_open() {
             true => self.turned_away.get().then_some("let in and turned away"),
@@ -86,6 +87,7 @@ impl Socket {
             *self.told.borrow_mut() = Some(told);
             // whatever comes of it is seen below
             let _ = tokio::time::timeout(self.worker.limits.connect, wait).await;
+            self.worker.trays.take();
         }
         match () {
             // a fence may be answered all the same

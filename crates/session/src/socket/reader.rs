@@ -1,4 +1,4 @@
-//! What comes in: each message is decoded and recorded where it lands, then handed to whoever waits.
+//! What comes in: each message is decoded and recorded, then handed to whoever waits.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -106,8 +106,8 @@ impl Socket {
                 break;
             }
         }
-        // most polls are for a message, long before the alarm
-        if !heard || self.alarm.get().is_none_or(|set| set <= self.last_inbound.get()) {
+        // most polls are for a message, long before the alarm; if not, whoever takes that has this done
+        if !heard || self.alarm.get().is_none() {
             self.ring(cx, alarm);
         }
         Poll::Pending
@@ -144,6 +144,9 @@ impl Socket {
     pub(super) fn take(&self, message: Message) {
         let at = self.worker.clock.now();
         self.last_inbound.set(at);
+        if self.alarm.get().is_some_and(|set| set <= at) {
+            self.waker.borrow().wake_by_ref();
+        }
         self.patience.borrow_mut().heard();
         match message {
             Message::Text(text) => self.take_data(at, Data::Text(&text)),
@@ -401,6 +404,8 @@ impl Socket {
     }
 
     fn broken(&self, error: &Error) -> Happening {
+        // what was read before says whether it was to be expected
+        self.worker.trays.take();
         let limit = match error {
             Error::Capacity(_) => true,
             Error::Protocol(error) => *error != ProtocolError::ResetWithoutClosingHandshake,
