@@ -68,7 +68,7 @@ impl VirtualUser {
         self.post_on(&socket, &short).await;
     }
 
-    /// Posts in haste until some are refused for want of a place; whether all were answered.
+    /// Posts in haste until some are refused, for want of a place or since it took too long to get there; whether all were answered.
     async fn post_hastily(&self, socket: &Rc<Socket>, thread: &str) -> bool {
         for _ in 0..HASTY_TRIES {
             let requests = (0..HASTY).map_while(|_| self.hasty(thread));
