@@ -57,10 +57,14 @@ pub enum DatabaseError {
 /// [`DatabaseError::Url`].
 pub(crate) fn settings(url: &str, application: &str) -> Result<Config, DatabaseError> {
     let mut config = Config::from_str(url).map_err(DatabaseError::Url)?;
-    let limit = format!("-c statement_timeout={}", STATEMENT_TIMEOUT.as_millis());
+    // every statement is a look-up by key: a plan made for its arguments is the same, and dearer than what it plans
+    let own = format!(
+        "-c statement_timeout={} -c plan_cache_mode=force_generic_plan",
+        STATEMENT_TIMEOUT.as_millis()
+    );
     let options = config
         .get_options()
-        .map_or_else(|| limit.clone(), |given| format!("{given} {limit}"));
+        .map_or_else(|| own.clone(), |given| format!("{given} {own}"));
     config
         .options(options)
         .application_name(application)
@@ -86,8 +90,9 @@ impl Database {
         size: usize,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, DatabaseError> {
-        // nothing of a session is ever set, but a connection that comes back is still made new
-        let recycling_method = RecyclingMethod::Clean;
+        // nothing of a session is ever set, but a connection that comes back still forgets what might have been. Of what
+        // `Clean` undoes besides, a gateway does nothing: it neither declares cursors, listens here nor makes temporary tables
+        let recycling_method = RecyclingMethod::Custom("RESET ALL".to_owned());
         #[cfg(feature = "mutants")]
         let recycling_method = crate::mutant::recycling().unwrap_or(recycling_method);
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });

@@ -111,8 +111,8 @@ async fn store_question(
                     SELECT seq, body FROM messages WHERE thread_id = $1 AND owner_id = $2 ORDER BY seq DESC LIMIT $3 \
                 ) AS last ORDER BY seq";
     let of_thread: Arguments<'_> = &[&thread_id, &identity.user_id, &CONTEXT_MESSAGES_MAX];
-    let last = acting.rows(last, of_thread).await?;
-    tell(&acting, thread_id, &stored).await?;
+    // neither reads what the other writes, so both go at once
+    let (last, ()) = tokio::try_join!(acting.rows(last, of_thread), tell(&acting, thread_id, &stored))?;
     acting.commit().await?;
     ask.gateway.cache.forget(identity.user_id);
     Ok(Wanted {
@@ -153,18 +153,18 @@ async fn append(
     let Identity {
         user_id, tenant_id, ..
     } = identity;
-    let count = "UPDATE threads SET last_seq = last_seq + 1 WHERE thread_id = $1 AND owner_id = $2 \
-                 RETURNING last_seq, title";
+    let append = "WITH thread AS ( \
+                      UPDATE threads SET last_seq = last_seq + 1 WHERE thread_id = $1 AND owner_id = $2 \
+                      RETURNING last_seq, title \
+                  ), message AS ( \
+                      INSERT INTO messages (thread_id, seq, tenant_id, owner_id, author_id, role, body) \
+                      SELECT $1, last_seq, $3, $2, $2, $4, $5 FROM thread \
+                  ) SELECT last_seq, title FROM thread";
     let thread = acting
-        .row_if_any(count, &[&thread_id, user_id])
+        .row_if_any(append, &[&thread_id, user_id, tenant_id, &role, &body])
         .await?
         .ok_or(NO_THREAD)?;
     let seq: i64 = thread.get("last_seq");
-    let insert = "INSERT INTO messages (thread_id, seq, tenant_id, owner_id, author_id, role, body) \
-                  VALUES ($1, $2, $3, $4, $4, $5, $6)";
-    acting
-        .change(insert, &[&thread_id, &seq, tenant_id, user_id, &role, &body])
-        .await?;
     let event =
         object!({ "thread_id": thread_id, "seq": seq, "author": user_id, "role": role, "body": body });
     Ok(Stored {
