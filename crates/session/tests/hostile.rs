@@ -7,6 +7,7 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use driving::{a_few_against, a_patient_few_against, against, patiently_against, proves_nothing};
+use isolation::Judgement;
 use servers::{Attack, Manner};
 use session::{BODY_LIMIT_BYTES, MESSAGE_LIMIT_BYTES, UNFINISHED_LIMIT_BYTES};
 
@@ -22,11 +23,11 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Runs against `attack`: the process grows by less than `memory` bytes beside its own, and the reasons hold `reason`.
 #[track_caller]
-fn check(attack: Attack, memory: usize, reason: &str) {
+fn check(attack: Attack, memory: usize, reason: &str) -> Judgement {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let before = reset_peak();
     let drive = match attack {
-        Attack::Replies | Attack::Deep => a_few_against,
+        Attack::Replies | Attack::Events | Attack::Deep => a_few_against,
         Attack::Pings => a_patient_few_against,
         Attack::HalfUpgrade | Attack::Bomb => against,
         // ended by a limit on what comes, long before any wait is over
@@ -39,6 +40,7 @@ fn check(attack: Attack, memory: usize, reason: &str) {
         grown < OWN_BYTES + memory,
         "{attack:?}: the process grew by {grown} bytes"
     );
+    judgement
 }
 
 /// Forgets the highest memory use so far; the present one.
@@ -102,6 +104,24 @@ fn deep_nesting_does_not_go_deep() {
 #[test]
 fn a_flood_of_replies_is_told_as_such() {
     check(Attack::Replies, 0, "");
+}
+
+#[test]
+fn what_is_not_answered_times_out_however_much_comes_beside() {
+    let judgement = check(Attack::Events, 0, "start barrier: 3 users");
+    let late = |problem: &String| problem.contains("did not arrive");
+    assert!(!judgement.problems.iter().any(late), "{:#?}", judgement.problems);
+}
+
+#[test]
+fn what_comes_behind_a_close_frame_breaks_no_limit() {
+    let judgement = check(Attack::SpeaksOn, 0, "start barrier: 12 users");
+    let broken = |problem: &String| problem.contains("given up");
+    assert!(
+        !judgement.problems.iter().any(broken),
+        "{:#?}",
+        judgement.problems
+    );
 }
 
 #[test]

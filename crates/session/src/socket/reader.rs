@@ -106,8 +106,9 @@ impl Socket {
                 break;
             }
         }
-        // most polls are for a message, long before the alarm; if not, whoever takes that has this done
-        if !heard || self.alarm.get().is_none() {
+        // most polls are for a message, long before the alarm; if not, whoever takes that has this polled again
+        let overdue = |set| set <= self.last_inbound.get();
+        if !heard || self.alarm.get().is_none_or(overdue) {
             self.ring(cx, alarm);
         }
         Poll::Pending

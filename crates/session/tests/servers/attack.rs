@@ -34,6 +34,10 @@ pub(crate) enum Attack {
     Deep,
     /// Answers to the first request, without end.
     Replies,
+    /// Events without end, and no answer.
+    Events,
+    /// A close frame, and an event behind it.
+    SpeaksOn,
     /// Pings without end.
     Pings,
     /// Half an answer to the upgrade, and silence.
@@ -53,6 +57,7 @@ const CHUNK: usize = 64 * 1024;
 const GREETING: &str = r#"{"ev":"hello","cursor":null,"data":{"user_id":"u","resume":"r"}}"#;
 /// The plan's first request on every connection.
 const FIRST_ANSWER: &str = r#"{"re":"1","ok":{"thread_id":"t","room_id":"r","user_id":"u"}}"#;
+const EVENT: &str = r#"{"ev":"x","cursor":null,"data":{}}"#;
 
 impl Attack {
     pub(crate) fn is_on_auth(self) -> bool {
@@ -146,6 +151,14 @@ async fn after_upgrade(mut stream: TcpStream, attack: Attack) -> io::Result<()> 
             hold(stream).await
         }
         Attack::Replies => flood(&mut stream, &text(FIRST_ANSWER.as_bytes()).repeat(1_000)).await,
+        Attack::Events => flood(&mut stream, &text(EVENT.as_bytes()).repeat(1_000)).await,
+        Attack::SpeaksOn => {
+            let close = frame(0x88, &1_000_u16.to_be_bytes());
+            stream
+                .write_all(&[close, text(EVENT.as_bytes())].concat())
+                .await?;
+            hold(stream).await
+        }
         Attack::Pings => {
             let (mut read, mut write) = stream.split();
             let pings = frame(0x89, b"").repeat(CHUNK / 2);
