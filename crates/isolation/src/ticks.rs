@@ -92,6 +92,7 @@ impl Ticks {
         for column in [&mut self.marks.first, &mut self.marks.second] {
             *column = column.iter().copied().step_by(2).collect();
         }
+        self.marks.trim();
     }
 }
 
@@ -103,6 +104,14 @@ impl Marks {
                 column.resize(end, NOBODY);
             }
         }
+    }
+
+    /// Lets go of the instants behind the last that is marked, as if they had never been.
+    fn trim(&mut self) {
+        let last = self.first.iter().rposition(|user| *user != NOBODY);
+        let end = last.map_or(0, |last| last + 1);
+        self.first.truncate(end);
+        self.second.truncate(end);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -176,6 +185,14 @@ mod tests {
         let mut ticks = Ticks::default();
         ticks.mark(User(1), span(TICK + 1, TICK + 2));
         assert!(!ticks.with_another(User(2), span(0, 9 * TICK)));
+    }
+
+    #[test]
+    fn what_a_coarser_tick_passes_over_leaves_nothing_behind() {
+        let mut ticks = Ticks::default();
+        ticks.mark(User(1), span(TICK, TICK));
+        ticks.coarsen();
+        assert_eq!(ticks.marks, Marks::default());
     }
 
     proptest! {
