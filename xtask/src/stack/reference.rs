@@ -24,8 +24,8 @@ const STRANGE: &str = "https://stranger.crosstalk.test";
 /// Password hashing, reduced: at production cost every login takes 22 ms of a core.
 const ARGON2_MEMORY_KIB: u32 = 64;
 const ARGON2_PASSES: u32 = 1;
-/// Connections of a service's pool: more do not get more done on a machine of ordinary size, and what each has to learn of the database,
-/// table by table and statement by statement, is the greater part of what it costs in a short run.
+/// Connections of a service's pool. With eight, a default run took a twentieth longer on two cores: each backend has to learn tables and
+/// statements anew.
 const POOL_SIZE: u16 = 4;
 /// Connections of a gateway to the agent, and replies in progress on each: few enough that users run out of them.
 const AGENT_POOL_SIZE: u16 = 2;
