@@ -83,8 +83,12 @@ impl Binaries {
         cargo.args(["build", "--release", "--package", "reference", "--bins"]);
         cargo.arg("--message-format=json-render-diagnostics");
         if build == Build::Mutants {
-            let target = workspace::metadata()?.target_directory.join("mutants");
+            let workspace = workspace::metadata()?;
+            let target = workspace.target_directory.join("mutants");
             cargo.args(["--features", "mutants", "--target-dir", target.as_str()]);
+            // only the programs lie apart: what the dependencies compile to is the plain build's
+            let shared = workspace.build_directory.unwrap_or(workspace.target_directory);
+            cargo.env("CARGO_BUILD_BUILD_DIR", shared);
         }
         if offline {
             cargo.arg("--offline");

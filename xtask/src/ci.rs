@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use crate::cli::{CiArgs, usage};
 use crate::exit::Exit;
 use crate::screen::{self, Paint};
+use crate::workspace;
 use step::{Step, Task};
 
 /// Runs the selected steps, all of them even if one fails.
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &CiArgs) -> Result<Exit> {
     }
     let paint = Paint::for_stdout();
     let began = Instant::now();
+    let free_before = workspace::free_gib();
     let mut failed = Vec::new();
     for step in &steps {
         screen::print(&format!("....    {}", step.name))?;
@@ -56,6 +58,11 @@ pub(crate) fn run(args: &CiArgs) -> Result<Exit> {
         screen::print(&format!("failed: {}", failed.join(", ")))?;
     }
     screen::print(&format!("took {seconds:.1} s"))?;
+    if let (Some(before), Some(after)) = (free_before, workspace::free_gib()) {
+        screen::print(&format!(
+            "disk: {before:.1} GiB free before, {after:.1} GiB after"
+        ))?;
+    }
     screen::print(&format!(
         "{} passed, {} failed",
         steps.len() - failed.len(),
@@ -89,11 +96,11 @@ fn steps() -> Vec<Step> {
         cargo("clippy", "clippy --workspace --all-targets -- -D warnings"),
         cargo(
             "clippy with mutants and echo",
-            "clippy --package reference --all-targets --features mutants,echo -- -D warnings",
+            "clippy --workspace --all-targets --features reference/mutants,reference/echo -- -D warnings",
         ),
         cargo(
             "clippy of what fuzzing opens",
-            "clippy --package session --package reference --lib -- --cfg fuzzing -D warnings",
+            "clippy --workspace --lib -- --cfg fuzzing -D warnings",
         ),
         cargo("docs", "doc --workspace --no-deps"),
         cargo("tests", tests),

@@ -44,6 +44,14 @@ pub(crate) fn metadata() -> Result<Metadata> {
         .with_context(|| format!("cannot read the workspace at {}", root().display()))
 }
 
+/// What is free on the disk that cargo builds on, in GiB; None if that cannot be told.
+pub(crate) fn free_gib() -> Option<f64> {
+    let target = metadata().ok()?.target_directory;
+    let disk = rustix::fs::statvfs(target.as_std_path()).ok()?;
+    let bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+    Some(bytes as f64 / f64::from(1 << 30))
+}
+
 /// All Rust sources of the workspace.
 pub(crate) fn sources(root: &Path) -> Result<Vec<PathBuf>> {
     let mut open = vec![root.join("crates"), root.join("xtask")];
