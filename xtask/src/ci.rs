@@ -29,7 +29,7 @@ pub(crate) fn run(args: &CiArgs) -> Result<Exit> {
     }
     let paint = Paint::for_stdout();
     let began = Instant::now();
-    let free_before = workspace::free_gib();
+    let free_before = workspace::free_bytes();
     let mut failed = Vec::new();
     for step in &steps {
         screen::print(&format!("....    {}", step.name))?;
@@ -58,7 +58,8 @@ pub(crate) fn run(args: &CiArgs) -> Result<Exit> {
         screen::print(&format!("failed: {}", failed.join(", ")))?;
     }
     screen::print(&format!("took {seconds:.1} s"))?;
-    if let (Some(before), Some(after)) = (free_before, workspace::free_gib()) {
+    if let (Some(before), Some(after)) = (free_before, workspace::free_bytes()) {
+        let [before, after] = [before, after].map(|bytes| bytes as f64 / f64::from(1 << 30));
         screen::print(&format!(
             "disk: {before:.1} GiB free before, {after:.1} GiB after"
         ))?;

@@ -16,6 +16,7 @@ mod ci;
 mod cli;
 mod database;
 mod descriptors;
+mod disk;
 mod doctor;
 mod drill;
 mod e2e;

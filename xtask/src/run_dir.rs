@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
 
+use crate::disk;
+
 /// The file that makes a folder ours.
 const MARKER: &str = ".crosstalk-run";
 /// Owner only: a history holds everything that the users saw.
@@ -107,8 +109,7 @@ impl RunDir {
 
     /// Whether its disk is full: what fails then fails in odd ways, and cannot even be logged.
     pub(crate) fn is_full(&self) -> bool {
-        rustix::fs::statvfs(&self.path)
-            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FREE_BYTES_MIN)
+        disk::free_bytes(&self.path).is_some_and(|free| free < FREE_BYTES_MIN)
     }
 
     /// Writes a file of the report.

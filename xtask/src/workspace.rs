@@ -7,6 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use cargo_metadata::{Metadata, MetadataCommand};
 
+use crate::disk;
+
 /// The workspace that this binary was built from.
 pub(crate) fn root() -> PathBuf {
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
@@ -44,12 +46,9 @@ pub(crate) fn metadata() -> Result<Metadata> {
         .with_context(|| format!("cannot read the workspace at {}", root().display()))
 }
 
-/// What is free on the disk that cargo builds on, in GiB; None if that cannot be told.
-pub(crate) fn free_gib() -> Option<f64> {
-    let target = metadata().ok()?.target_directory;
-    let disk = rustix::fs::statvfs(target.as_std_path()).ok()?;
-    let bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
-    Some(bytes as f64 / f64::from(1 << 30))
+/// Bytes that are free on the disk that cargo builds on; `None` if that cannot be told.
+pub(crate) fn free_bytes() -> Option<u64> {
+    disk::free_bytes(metadata().ok()?.target_directory.as_std_path())
 }
 
 /// All Rust sources of the workspace.
