@@ -30,10 +30,22 @@ fn home(root: PathBuf, here: Option<PathBuf>, by_cargo: bool) -> PathBuf {
     elsewhere.unwrap_or(root)
 }
 
-/// Cargo, in the workspace: the very one that runs us, if cargo does.
+/// How the variables begin in which cargo tells a program that it runs of that program's package.
+const OF_OUR_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
+/// Cargo, in the workspace: the very one that runs us, if cargo does. It is not told of our package: build scripts look at that, and would
+/// run anew, with all that hangs on them, whenever a cargo that we start takes turns with one that starts us.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        if OF_OUR_PACKAGE
+            .iter()
+            .any(|begin| name.to_string_lossy().starts_with(begin))
+        {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -84,7 +96,20 @@ pub(crate) fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
+
+    /// The tests are run by a cargo, too.
+    #[test]
+    fn the_cargo_that_we_start_is_not_told_of_our_package() {
+        let told = ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"].map(OsStr::new);
+        assert!(told.iter().all(|name| std::env::var_os(name).is_some()));
+        let cargo = cargo();
+        for name in told {
+            assert!(cargo.get_envs().any(|set| set == (name, None)), "{name:?}");
+        }
+    }
 
     #[track_caller]
     fn check(here: &str, by_cargo: bool, expect: &str) {

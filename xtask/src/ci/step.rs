@@ -1,6 +1,5 @@
 //! One step: a command whose output matters only if it fails.
 
-use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -28,8 +27,8 @@ impl Step {
     /// Does it.
     pub(super) fn run(&self) -> Result<String> {
         match &self.task {
-            Task::Cargo(arguments) => succeed(workspace::cargo().get_program(), arguments),
-            Task::Xtask(arguments) => succeed(xtask()?.get_program(), arguments),
+            Task::Cargo(arguments) => succeed(&workspace::cargo(), arguments),
+            Task::Xtask(arguments) => succeed(&xtask()?, arguments),
             Task::Own(task) => task(),
         }
     }
@@ -54,14 +53,18 @@ pub(super) fn has_nextest() -> bool {
 }
 
 /// Runs it in the workspace without a terminal; an error carries all that it said.
-fn succeed(program: &OsStr, arguments: &[&str]) -> Result<String> {
+fn succeed(command: &Command, arguments: &[&str]) -> Result<String> {
     let shell = Shell::new().context("cannot find the present folder")?;
     shell.change_dir(workspace::root());
-    let output = cmd!(shell, "{program} {arguments...}")
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .quiet()
-        .ignore_status()
-        .output()?;
+    let program = command.get_program();
+    let mut step = cmd!(shell, "{program} {arguments...}").env("RUSTDOCFLAGS", "-D warnings");
+    for (name, value) in command.get_envs() {
+        step = match value {
+            Some(value) => step.env(name, value),
+            None => step.env_remove(name),
+        };
+    }
+    let output = step.quiet().ignore_status().output()?;
     if output.status.success() {
         return Ok(String::new());
     }
@@ -75,12 +78,19 @@ mod tests {
 
     #[test]
     fn a_failed_step_says_what_it_said() {
-        let failed = succeed(OsStr::new("sh"), &["-c", "echo out; echo err >&2; exit 3"]);
+        let failed = succeed(&Command::new("sh"), &["-c", "echo out; echo err >&2; exit 3"]);
         assert_eq!(failed.unwrap_err().to_string(), "out\nerr\nexit status: 3");
-        assert_eq!(succeed(OsStr::new("true"), &[]).unwrap(), "");
-        let error = succeed(OsStr::new("/no/such/program"), &[])
-            .unwrap_err()
-            .to_string();
+        assert_eq!(succeed(&Command::new("true"), &[]).unwrap(), "");
+        let missing = succeed(&Command::new("/no/such/program"), &[]);
+        let error = missing.unwrap_err().to_string();
         assert!(error.contains("/no/such/program"), "{error}");
+    }
+
+    #[test]
+    fn a_step_has_the_environment_of_its_command() {
+        let mut shell = Command::new("sh");
+        shell.env("SAID", "yes").env_remove("CARGO_MANIFEST_DIR");
+        let asks = r#"test "$SAID" = yes && test -z "${CARGO_MANIFEST_DIR+set}""#;
+        assert_eq!(succeed(&shell, &["-c", asks]).unwrap(), "");
     }
 }
