@@ -13,8 +13,8 @@ pub(crate) const GROUP: &str = "round trip";
 const USERS: u32 = 50;
 /// Of the median, in CPU time of the bare client.
 const TARGET: f64 = 1.25;
-/// How many times the lower quartile of the ratios the upper one is, from which on their median says nothing. Of eight measurements on a
-/// machine that others use, too, six had 1.1 to 1.2, and the two that others disturbed most 1.3 and 1.9.
+/// How many times the lower quartile of the ratios the upper one may be; beyond, their median says nothing. Of eight full measurements on
+/// a machine that others use, too, six had 1.1 to 1.2, and two were off with 1.3 and 1.9.
 const SPREAD_MAX: f64 = 1.3;
 /// Milliseconds of a run that is replayed.
 const REPLAYED_MS: u64 = 1_000;
@@ -149,16 +149,14 @@ fn report(frame: Frame, pairs: &[Pair], parts: replay::Done) {
         println!("figure: {GROUP}, {bytes} bytes, {USERS} users | {what} | {value} | {target}");
     };
     let [low, median, high] = [0.25, 0.5, 0.75].map(|share| quantile(pairs, share, Pair::ratio));
-    let unsteady = match high / low > SPREAD_MAX {
-        true => "; the machine was too unsteady: measure again",
-        false => "",
+    let steady = low > 0.0 && high / low <= SPREAD_MAX;
+    let ratio = match steady {
+        true => format!("{median:.2} x"),
+        false => "too unsteady, measure again".to_owned(),
     };
     say(
         "CPU, harness / bare client",
-        format!(
-            "{median:.2} x (half of {} pairs: {low:.2} to {high:.2}{unsteady})",
-            pairs.len()
-        ),
+        format!("{ratio} (half of {} pairs: {low:.2} to {high:.2})", pairs.len()),
         &format!("at most {TARGET} x"),
     );
     let median = |of: fn(Cost) -> f64| {
