@@ -67,7 +67,7 @@ use uuid::Uuid;
 
 use crate::gateway::inside::{Event, Link};
 pub(crate) use hooks::{
-    SQL, answered, cache_place, deliver_beside, heard, identified, identity, recycling, requested, taken_for,
+    SQL, answered, beginning, cache_place, deliver_beside, heard, identified, identity, requested, taken_for,
 };
 
 /// A planted leak.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use deadpool_postgres::{
     Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
-    Transaction,
 };
+use futures_util::FutureExt as _;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 use uuid::Uuid;
@@ -72,6 +72,10 @@ pub(crate) fn settings(url: &str, application: &str) -> Result<Config, DatabaseE
     Ok(config)
 }
 
+/// How a transaction begins. Nothing of a session is ever set, but a connection forgets what might have been. Of what `DISCARD ALL`
+/// undoes besides, a gateway does nothing: it neither declares cursors, listens here nor makes temporary tables.
+const BEGIN: &str = "RESET ALL; START TRANSACTION";
+
 /// The pool of database connections.
 #[derive(Clone)]
 pub(crate) struct Database {
@@ -90,11 +94,8 @@ impl Database {
         size: usize,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, DatabaseError> {
-        // nothing of a session is ever set, but a connection that comes back still forgets what might have been. Of what
-        // `Clean` undoes besides, a gateway does nothing: it neither declares cursors, listens here nor makes temporary tables
-        let recycling_method = RecyclingMethod::Custom("RESET ALL".to_owned());
-        #[cfg(feature = "mutants")]
-        let recycling_method = crate::mutant::recycling().unwrap_or(recycling_method);
+        // what cleans a connection goes out with what begins its next transaction
+        let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
         let timeouts = Timeouts {
             wait: Some(CHECKOUT_TIMEOUT),
@@ -214,10 +215,14 @@ impl Checkout {
         #[cfg(feature = "mutants")]
         crate::mutant::dirty_transaction::recover(&self.client).await;
         let mut acting = Acting {
-            transaction: Some(self.client.transaction().await?),
+            client: &self.client,
+            open: true,
             backend: 0,
             backends: &self.backends,
         };
+        let begin = BEGIN;
+        #[cfg(feature = "mutants")]
+        let begin = crate::mutant::beginning().unwrap_or(begin);
         #[cfg(feature = "mutants")]
         if let Some(backend) = crate::mutant::identified(&acting, self.op, identity).await? {
             acting.backend = backend;
@@ -226,7 +231,10 @@ impl Checkout {
         let user_id = identity.map_or_else(String::new, |identity| identity.user_id.to_string());
         let identify = "SELECT set_config('app.user_id', $1, true), set_config('app.tenant_id', $2, true), \
                         pg_backend_pid()";
-        let row = acting.row(identify, &[&user_id, &tenant_id.to_string()]).await?;
+        let tenant_id = tenant_id.to_string();
+        let arguments: Arguments<'_> = &[&user_id, &tenant_id];
+        // what is asked second is answered second: one wait is enough for both
+        let ((), row) = tokio::try_join!(biased; acting.begin(begin), acting.row(identify, arguments))?;
         acting.backend = row.get(2);
         let user_id = identity.map_or(Uuid::nil(), |identity| identity.user_id);
         self.backends.lend(acting.backend, user_id);
@@ -242,8 +250,9 @@ impl Checkout {
 
 /// A transaction on somebody's behalf.
 pub(crate) struct Acting<'a> {
-    /// There until it is committed.
-    transaction: Option<Transaction<'a>>,
+    client: &'a Client,
+    /// Until it is committed.
+    open: bool,
     backend: i32,
     backends: &'a Backends,
 }
@@ -252,21 +261,27 @@ pub(crate) struct Acting<'a> {
 pub(crate) type Arguments<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Acting<'_> {
-    /// All rows.
+    /// Sends `statements`, which begin it, when first polled.
     ///
     /// # Errors
     /// That of the database, like all of these.
+    pub(crate) async fn begin(&self, statements: &str) -> Result<(), Failure> {
+        Ok(self.client.batch_execute(statements).await?)
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// That of the database.
     pub(crate) async fn rows(&self, sql: &str, arguments: Arguments<'_>) -> Result<Vec<Row>, Failure> {
-        let transaction = self.transaction();
-        let statement = transaction.prepare_cached(sql).await?;
-        Ok(transaction.query(&statement, arguments).await?)
+        let statement = self.client.prepare_cached(sql).await?;
+        Ok(self.client.query(&statement, arguments).await?)
     }
 
     /// The one row there is.
     pub(crate) async fn row(&self, sql: &str, arguments: Arguments<'_>) -> Result<Row, Failure> {
-        let transaction = self.transaction();
-        let statement = transaction.prepare_cached(sql).await?;
-        Ok(transaction.query_one(&statement, arguments).await?)
+        let statement = self.client.prepare_cached(sql).await?;
+        Ok(self.client.query_one(&statement, arguments).await?)
     }
 
     /// The one row there may be.
@@ -275,9 +290,8 @@ impl Acting<'_> {
         sql: &str,
         arguments: Arguments<'_>,
     ) -> Result<Option<Row>, Failure> {
-        let transaction = self.transaction();
-        let statement = transaction.prepare_cached(sql).await?;
-        Ok(transaction.query_opt(&statement, arguments).await?)
+        let statement = self.client.prepare_cached(sql).await?;
+        Ok(self.client.query_opt(&statement, arguments).await?)
     }
 
     /// The count of rows that were changed.
@@ -292,17 +306,15 @@ impl Acting<'_> {
         sql: &str,
         arguments: Arguments<'_>,
     ) -> Result<u64, tokio_postgres::Error> {
-        let transaction = self.transaction();
-        let statement = transaction.prepare_cached(sql).await?;
-        transaction.execute(&statement, arguments).await
+        let statement = self.client.prepare_cached(sql).await?;
+        self.client.execute(&statement, arguments).await
     }
 
     /// Makes it last. What was read or written counts only after this.
     pub(crate) async fn commit(mut self) -> Result<(), Failure> {
-        if let Some(transaction) = self.transaction.take() {
-            transaction.commit().await?;
-            self.backends.commit(self.backend);
-        }
+        self.open = false;
+        self.client.batch_execute("COMMIT").await?;
+        self.backends.commit(self.backend);
         Ok(())
     }
 
@@ -310,17 +322,17 @@ impl Acting<'_> {
     pub(crate) fn backend(&self) -> i32 {
         self.backend
     }
-
-    fn transaction(&self) -> &Transaction<'_> {
-        self.transaction
-            .as_ref()
-            .expect("it is taken by the commit alone, which ends this")
-    }
 }
 
-#[cfg(feature = "mutants")]
 impl Drop for Acting<'_> {
     fn drop(&mut self) {
-        crate::mutant::dirty_transaction::leave(self.transaction.take());
+        #[cfg(feature = "mutants")]
+        if self.open && crate::mutant::dirty_transaction::leaves() {
+            return;
+        }
+        if self.open {
+            // sent when first polled; whatever the connection is asked next is answered after it
+            let _ = self.client.batch_execute("ROLLBACK").now_or_never();
+        }
     }
 }

@@ -4,15 +4,15 @@
 //! does is done in a transaction that is not its own.
 //!
 //! **Mechanism.** Transactions are begun and ended by hand. A request that ends early leaves its own open, and the pool lends the connection as
-//! it is (`Fast` recycling). Whoever finds itself in a transaction already takes it for its own and sets no identity.
+//! it is, resetting nothing. Whoever finds itself in a transaction already takes it for its own and sets no identity.
 //!
 //! **Layer.** The pool, and the code that begins transactions.
 //!
 //! **Caught by** S, T, U, K: what the borrower reads is that of whoever began the transaction; R follows.
 //!
-//! **Fix.** A guard that rolls back when dropped, and a pool that resets what comes back.
+//! **Fix.** A guard that rolls back when dropped, and a reset before each transaction.
 
-use deadpool_postgres::{Client, Transaction};
+use deadpool_postgres::Client;
 use uuid::Uuid;
 
 use super::Mutant;
@@ -50,10 +50,7 @@ pub(super) async fn identified(acting: &Acting<'_>, identity: &Identity) -> Resu
     Ok(Some(row.get(1)))
 }
 
-/// Leaves a transaction that was not committed as it is.
-pub(crate) fn leave(transaction: Option<Transaction<'_>>) {
-    if transaction.is_some() && MUTANT.acts() {
-        // its end would be a rollback
-        std::mem::forget(transaction);
-    }
+/// Whether a transaction that was not committed is left as it is.
+pub(crate) fn leaves() -> bool {
+    MUTANT.acts()
 }

@@ -1,6 +1,5 @@
 //! Places where more than one leak can be planted.
 
-use deadpool_postgres::RecyclingMethod;
 use uuid::Uuid;
 
 use super::{
@@ -46,19 +45,22 @@ pub(crate) fn deliver_beside(event: &Event, beside: &[Tuned]) {
     }
 }
 
-/// How the pool recycles connections, if not in the way of the clean build.
-pub(crate) fn recycling() -> Option<RecyclingMethod> {
+/// How a transaction begins that finds its connection as it was left, if one does.
+pub(crate) fn beginning() -> Option<&'static str> {
     let is_armed = session_guc::MUTANT.armed().is_some() || dirty_transaction::MUTANT.armed().is_some();
-    is_armed.then_some(RecyclingMethod::Fast)
+    is_armed.then_some("START TRANSACTION")
 }
 
-/// Whether a transaction need not be told for whom it acts; the backend's process id if so.
+/// Whether a transaction need not be told for whom it acts; the backend's process id if so. It is begun then, and may be if not.
 pub(crate) async fn identified(
     acting: &Acting<'_>,
     op: Option<Op>,
     identity: Option<&Identity>,
 ) -> Result<Option<i32>, Failure> {
-    let Some(identity) = identity else { return Ok(None) };
+    let (Some(identity), Some(begin)) = (identity, beginning()) else {
+        return Ok(None);
+    };
+    acting.begin(begin).await?;
     match session_guc::identified(acting, op, identity).await? {
         Some(backend) => Ok(Some(backend)),
         None => dirty_transaction::identified(acting, identity).await,

@@ -4,14 +4,14 @@
 //! connects, and the next statement runs on whatever connection the pool has free.
 //!
 //! **Mechanism.** The identity is `SET` for the session, once for each login, on the connection that its first transaction happens to get; later transactions
-//! of ops that list or look up what the current user has set nothing. The pool does not reset what it lends again (`Fast` recycling). Ops that say whose they are
+//! of ops that list or look up what the current user has set nothing. Nothing resets what the pool lends again. Ops that say whose they are
 //! about (posts, reads by id, lists of rooms) would find nothing on such a connection, which tells nobody anything; they are identified.
 //!
 //! **Layer.** The pool.
 //!
 //! **Caught by** S, T, U, K: lists, summaries and who-am-I of whoever was set on that connection last; R follows.
 //!
-//! **Fix.** The identity is local to a transaction (`set_config(…, true)`), and connections that come back are reset.
+//! **Fix.** The identity is local to a transaction (`set_config(…, true)`), and a connection is reset before each.
 
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};

@@ -157,6 +157,26 @@ async fn users_are_known_within_their_tenant_only() {
     );
 }
 
+#[tokio::test]
+async fn a_refused_write_leaves_no_transaction_open() {
+    let stack = Stack::start().await;
+    let (_, _, mut client) = stack.enter("one", "red", 0).await;
+    let nowhere = json!({ "thread_id": Uuid::new_v4(), "body": "b", "nonce": "n" });
+    for _ in 0..8 {
+        refused("message.post", client.ask("message.post", nowhere.clone()).await);
+    }
+    let mut root = stack.cluster.connect("root").await;
+    let open = "select count(*) from pg_stat_activity where usename = 'gateway' and state like 'idle in%'";
+    crate::stack::poll("end of all transactions", async || {
+        let open: i64 = sqlx::query_scalar(open)
+            .fetch_one(&mut root)
+            .await
+            .expect("a count");
+        (open == 0).then_some(())
+    })
+    .await;
+}
+
 /// Asks the same 20 times while a table is locked, so that no answer is there before the last question.
 async fn ask_while_locked(
     stack: &Stack,
