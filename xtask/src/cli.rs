@@ -86,7 +86,7 @@ pub(crate) struct E2eArgs {
     pub(crate) rounds: u16,
 
     /// Length of a round: a number with ms, s or m
-    #[arg(long, value_name = "TIME", default_value = "400ms", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = parse_duration)]
     pub(crate) duration: Duration,
 
     /// Leave out a phase (join, leave, solo, burst, cancel, exhaust, ...): its situations do not arise, and verdicts that

@@ -60,7 +60,7 @@ impl Default for Scale {
             users: 12,
             tenants: 3,
             rounds: 3,
-            duration: Duration::from_millis(400),
+            duration: Duration::from_millis(300),
             rate: None,
             mix: Mix::Everything,
             workers: 2,

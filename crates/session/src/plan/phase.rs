@@ -60,10 +60,10 @@ pub enum PhaseKind {
     Provoke,
     /// Everybody has something pushed to itself, after which nothing of the provocation is still to come.
     Echo,
-    /// What an ended session must no longer be able to do is tried.
-    Boundary,
     /// Everybody reads everything of its own.
     ReadAll,
+    /// What an ended session must no longer be able to do is tried, once it has expired: as late as can be, since that is waited for.
+    Boundary,
     /// Nobody asks for anything: late frames come in.
     Drain,
     /// Connections are closed in order.
@@ -171,8 +171,8 @@ const AFTER: [PhaseKind; 14] = [
     PhaseKind::Probe,
     PhaseKind::Provoke,
     PhaseKind::Echo,
-    PhaseKind::Boundary,
     PhaseKind::ReadAll,
+    PhaseKind::Boundary,
     PhaseKind::Drain,
     PhaseKind::Close,
 ];

@@ -13,7 +13,7 @@ use crate::socket::{Attempt, Request, Socket};
 /// Users who take part, at most: few are enough to take all places, and the others are served meanwhile.
 const USERS: u32 = 12;
 /// Posts of each of them whose replies take long, all at once.
-const PATIENT: u32 = 14;
+const PATIENT: u32 = 10;
 /// Those of them that every second user of a tenant cancels at once.
 const CANCELLED: usize = 3;
 /// Posts that hardly wait for a place, all at once, how long they do wait, in milliseconds, and how often that is tried until one
@@ -24,7 +24,7 @@ const HASTY_TRIES: u32 = 10;
 /// Posts that are refused.
 const MALFORMED: u32 = 4;
 /// Posts after that, all at once: enough to use again whatever the hasty ones left behind.
-const AFTER: u32 = 6;
+const AFTER: u32 = 4;
 
 impl VirtualUser {
     /// Takes all places that it can get, cancels some of what it asked for, asks for more in vain, and posts on. What is not
