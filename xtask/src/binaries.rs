@@ -1,17 +1,16 @@
 //! Builds the reference services with cargo, and says where their binaries are.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{BufRead as _, BufReader, Read};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cargo_metadata::Message;
 use history::Check;
 use session::plan::PhaseKind;
 
-use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::workspace;
 
@@ -64,25 +63,13 @@ pub(crate) enum Build {
     Mutants,
 }
 
-/// What a run starts.
-const NEEDED: [&str; 4] = ["auth", "agent", "gateway", "migrate"];
-
-/// Lines of compiler output that an error carries at most.
-const ERROR_LINES_MAX: usize = 200;
-
-impl Binaries {
-    /// Builds what is not fresh; `offline` keeps cargo from the network, an interrupt ends it.
-    pub(crate) fn build(
-        build: Build,
-        offline: bool,
-        progress: &Progress,
-        interrupt: Option<&Interrupt>,
-    ) -> Result<Self> {
-        progress.stage("building the reference services");
+impl Build {
+    /// The cargo that builds what is not fresh; `offline` keeps it from the network.
+    pub(crate) fn command(self, offline: bool) -> Result<Command> {
         let mut cargo = workspace::cargo();
         cargo.args(["build", "--release", "--package", "reference", "--bins"]);
         cargo.arg("--message-format=json-render-diagnostics");
-        if build == Build::Mutants {
+        if self == Self::Mutants {
             let workspace = workspace::metadata()?;
             let target = workspace.target_directory.join("mutants");
             cargo.args(["--features", "mutants", "--target-dir", target.as_str()]);
@@ -93,26 +80,51 @@ impl Binaries {
         if offline {
             cargo.arg("--offline");
         }
-        if interrupt.is_some() {
-            // a signal of the terminal comes to it through us, like any other
-            cargo.process_group(0);
-        }
-        let mut child = cargo
+        cargo
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot run cargo")?;
-        let leash = interrupt.map(|interrupt| interrupt.ends_group(child.id()));
-        let built = watch(&mut child, progress);
-        let status = child.wait().context("cannot wait for cargo")?;
-        drop(leash);
+            .stderr(Stdio::piped());
+        Ok(cargo)
+    }
+}
+
+/// The reference services cannot be built: what the error of a build is.
+#[derive(Debug)]
+pub(crate) struct NotBuilt;
+
+impl fmt::Display for NotBuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot build the reference services")
+    }
+}
+
+/// What a run starts.
+const NEEDED: [&str; 4] = ["auth", "agent", "gateway", "migrate"];
+
+/// Lines of compiler output that an error carries at most.
+const ERROR_LINES_MAX: usize = 200;
+
+impl Binaries {
+    /// Builds what is not fresh; `offline` keeps cargo from the network.
+    ///
+    /// # Errors
+    /// [`NotBuilt`], with what cargo said.
+    pub(crate) fn build(build: Build, offline: bool, progress: &Progress) -> Result<Self> {
+        let cargo = build.command(offline)?.spawn().context("cannot run cargo")?;
+        Self::made_by(cargo, progress)
+    }
+
+    /// What a running [`Build::command`] makes, once it has ended.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub(crate) fn made_by(mut cargo: Child, progress: &Progress) -> Result<Self> {
+        progress.stage("building the reference services");
+        let built = watch(&mut cargo, progress);
+        let status = cargo.wait().context("cannot wait for cargo")?;
         let (binaries, said) = built?;
         if !status.success() {
-            bail!(
-                "cannot build the reference services: cargo ended with {status}\n{}",
-                said.join("\n")
-            );
+            return Err(anyhow!("cargo ended with {status}\n{}", said.join("\n")).context(NotBuilt));
         }
         Ok(Self(binaries))
     }

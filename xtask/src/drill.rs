@@ -41,9 +41,9 @@ const OWN_CONNECTIONS: u16 = 4;
 pub(crate) async fn run(args: &DrillArgs) -> Result<Exit> {
     let progress = Progress::new(args.quiet || args.json);
     let interrupt = Interrupt::listen()?;
-    let known = Binaries::build(Build::Mutants, args.offline, &progress, None)?.mutants()?;
+    let known = Binaries::build(Build::Mutants, args.offline, &progress)?.mutants()?;
     let mutants = chosen(known, args)?;
-    Binaries::build(Build::Plain, args.offline, &progress, None)?;
+    Binaries::build(Build::Plain, args.offline, &progress)?;
     let folder = folder(args)?;
     let room = CONNECTIONS
         .saturating_mul(args.jobs())

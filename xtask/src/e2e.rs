@@ -1,10 +1,10 @@
 //! `e2e`: runs, judged and reported, as often as asked.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use chrono::Utc;
 use rand::RngExt as _;
 
-use crate::binaries::{Binaries, Build};
+use crate::binaries::{Binaries, NotBuilt};
 use crate::cli::{E2eArgs, usage};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -14,6 +14,7 @@ use crate::report::{self, Report};
 use crate::run_dir::{self, RunDir};
 use crate::screen::{self, Paint};
 use crate::settings::Settings;
+use crate::supply::Supply;
 use crate::trial::{Outcome, Trial};
 use crate::{descriptors, record, workspace};
 
@@ -31,46 +32,87 @@ pub(crate) async fn run(args: &E2eArgs) -> Result<Exit> {
     }
     let built = args.binaries.as_deref().map(Binaries::found).transpose();
     let built = built.map_err(|error| usage(format!("--binaries: {error:#}")))?;
-    let mut first = Some(Ticket::first(args)?);
+    let first = Ticket::first(args)?;
     let progress = Progress::new(args.quiet || args.json);
     let interrupt = Interrupt::listen()?;
-    let binaries = services(&settings, built, &progress, &interrupt);
-    if let Some(signal) = interrupt.seen() {
-        progress.clear();
-        screen::complain(&anyhow::anyhow!("interrupted before anything was started"));
-        return Ok(Exit::Interrupted(signal));
+    let supply = match built {
+        _ if !settings.builds() => None,
+        Some(built) => Some(Supply::of(built)),
+        None => Some(Supply::begin(
+            settings.build(),
+            settings.offline,
+            &progress,
+            &interrupt,
+        )?),
+    };
+    if let (Some(mutant), Some(supply)) = (&settings.mutant, &supply) {
+        let known = check_mutant(mutant, supply).await;
+        if let Some(signal) = interrupt.seen() {
+            progress.clear();
+            screen::complain(&anyhow!("interrupted before anything was started"));
+            return Ok(Exit::Interrupted(signal));
+        }
+        known.inspect_err(|_| progress.clear())?;
     }
-    let binaries = binaries?;
-    let mut worst = Exit::Done;
-    for number in 1..=args.repeat {
-        let ticket = first.take().map_or_else(|| Ticket::draw(args, number), Ok)?;
-        if args.repeat > 1 {
-            progress.note(&format!("run {number} of {}, seed {}", args.repeat, ticket.seed));
-        }
-        let trial = Trial {
-            settings: &settings,
-            seed: ticket.seed,
-            run: ticket.run,
-            binaries: binaries.as_ref(),
-            run_dir: &ticket.dir,
-            progress: &progress,
-            interrupt: &interrupt,
-            trace: None,
-        };
-        let outcome = trial.run().await;
-        progress.clear();
-        worst = worst.and(conclude(outcome?, &trial, args.json)?);
-        if args.out.is_none()
-            && let Err(error) = run_dir::prune(&workspace::runs(), args.keep as usize)
-        {
-            // somebody else's, perhaps: no reason to doubt this run
-            progress.note(&format!("{error:#}"));
-        }
-        if interrupt.seen().is_some() {
-            break;
-        }
+    let command = Command {
+        args,
+        settings: &settings,
+        binaries: supply.as_ref(),
+        progress: &progress,
+        interrupt: &interrupt,
+    };
+    let worst = command.runs(first).await;
+    if let Some(supply) = supply {
+        supply.end().await;
     }
-    Ok(worst)
+    worst
+}
+
+/// What all runs of a command have in common.
+struct Command<'a> {
+    args: &'a E2eArgs,
+    settings: &'a Settings,
+    binaries: Option<&'a Supply>,
+    progress: &'a Progress,
+    interrupt: &'a Interrupt,
+}
+
+impl Command<'_> {
+    /// As many as were asked for: the worst that came of one.
+    async fn runs(&self, first: Ticket) -> Result<Exit> {
+        let (args, mut first) = (self.args, Some(first));
+        let mut worst = Exit::Done;
+        for number in 1..=args.repeat {
+            let ticket = first.take().map_or_else(|| Ticket::draw(args, number), Ok)?;
+            if args.repeat > 1 {
+                self.progress
+                    .note(&format!("run {number} of {}, seed {}", args.repeat, ticket.seed));
+            }
+            let trial = Trial {
+                settings: self.settings,
+                seed: ticket.seed,
+                run: ticket.run,
+                binaries: self.binaries,
+                run_dir: &ticket.dir,
+                progress: self.progress,
+                interrupt: self.interrupt,
+                trace: None,
+            };
+            let outcome = trial.run().await;
+            self.progress.clear();
+            worst = worst.and(conclude(outcome?, &trial, args.json)?);
+            if args.out.is_none()
+                && let Err(error) = run_dir::prune(&workspace::runs(), args.keep as usize)
+            {
+                // somebody else's, perhaps: no reason to doubt this run
+                self.progress.note(&format!("{error:#}"));
+            }
+            if self.interrupt.seen().is_some() {
+                break;
+            }
+        }
+        Ok(worst)
+    }
 }
 
 /// What tells one run of a command from the next.
@@ -104,40 +146,16 @@ impl Ticket {
     }
 }
 
-/// The services, built unless they are `built` already or no users are driven. Only those with the planted leaks know the
-/// leaks' names.
-fn services(
-    settings: &Settings,
-    built: Option<Binaries>,
-    progress: &Progress,
-    interrupt: &Interrupt,
-) -> Result<Option<Binaries>> {
-    if !settings.builds() {
-        return Ok(None);
-    }
-    let build = match settings.mutant {
-        None => Build::Plain,
-        Some(_) => Build::Mutants,
-    };
-    let binaries = match built {
-        Some(built) => built,
-        None => Binaries::build(build, settings.offline, progress, Some(interrupt))?,
-    };
-    let Some(mutant) = &settings.mutant else {
-        return Ok(Some(binaries));
-    };
-    let names: Vec<String> = binaries
-        .mutants()?
-        .into_iter()
-        .map(|mutant| mutant.name)
-        .collect();
+/// Whether the services can plant `mutant`: a name that they do not know is a mistake in the command.
+async fn check_mutant(mutant: &str, supply: &Supply) -> Result<()> {
+    let mutants = supply.get().await?.mutants()?;
+    let names: Vec<_> = mutants.into_iter().map(|mutant| mutant.name).collect();
     let name = mutant.split(':').next().unwrap_or_default();
     if !names.iter().any(|known| known == name) {
-        progress.clear();
         let what = format!("--mutant: there is no `{name}`; there are {}", names.join(", "));
         bail!(usage(what));
     }
-    Ok(Some(binaries))
+    Ok(())
 }
 
 /// Says what came of a run, in its folder and on the screen.
@@ -164,9 +182,10 @@ fn conclude(outcome: Outcome, trial: &Trial<'_>, json: bool) -> Result<Exit> {
                 }))
         }
         Outcome::Interrupted(signal) => {
-            screen::complain(&anyhow::anyhow!("interrupted while the services were starting"));
+            screen::complain(&anyhow!("interrupted while the services were starting"));
             Ok(Exit::Interrupted(signal))
         }
+        Outcome::NotStarted(error) if error.is::<NotBuilt>() => Err(error),
         Outcome::NotStarted(error) => {
             let logs = workspace::shown(&trial.run_dir.logs());
             let full = if trial.run_dir.is_full() {

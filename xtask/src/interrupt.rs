@@ -53,13 +53,11 @@ impl Interrupt {
     pub(crate) fn ends_group(&self, leader: u32) -> Leash {
         let group = i32::try_from(leader).ok().and_then(Pid::from_raw);
         let interrupt = self.clone();
-        Leash(tokio::spawn(async move {
+        let held = tokio::spawn(async move {
             interrupt.came().await;
-            if let Some(group) = group {
-                // it may have ended by itself just now
-                let _ = kill_process_group(group, rustix::process::Signal::TERM);
-            }
-        }))
+            end(group);
+        });
+        Leash { group, held }
     }
 
     /// The same as a flag.
@@ -69,11 +67,29 @@ impl Interrupt {
 }
 
 /// See [`Interrupt::ends_group`].
-pub(crate) struct Leash(JoinHandle<()>);
+#[derive(Debug)]
+pub(crate) struct Leash {
+    group: Option<Pid>,
+    held: JoinHandle<()>,
+}
+
+impl Leash {
+    /// Has it end now.
+    pub(crate) fn pull(&self) {
+        end(self.group);
+    }
+}
 
 impl Drop for Leash {
     fn drop(&mut self) {
-        self.0.abort();
+        self.held.abort();
+    }
+}
+
+fn end(group: Option<Pid>) {
+    if let Some(group) = group {
+        // it may have ended by itself just now
+        let _ = kill_process_group(group, rustix::process::Signal::TERM);
     }
 }
 

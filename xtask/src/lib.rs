@@ -35,6 +35,7 @@ mod run_dir;
 mod screen;
 mod settings;
 mod stack;
+mod supply;
 mod target;
 mod tidy;
 mod trial;

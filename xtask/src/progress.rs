@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Where progress goes.
-#[derive(Debug)]
+/// Where progress goes; what is cloned from it goes there too.
+#[derive(Clone, Debug)]
 pub(crate) struct Progress {
     sink: Sink,
     began: Instant,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Sink {
     Live(ProgressBar),
     Lines,

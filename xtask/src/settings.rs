@@ -7,6 +7,7 @@ use services::PostgresSource;
 use session::plan::Scale;
 use session::profile::{Profile, TargetFile};
 
+use crate::binaries::Build;
 use crate::cli::{E2eArgs, Misuse, Plane, usage};
 use crate::fault::{Fault, Moment, Victim};
 use crate::goal::Goal;
@@ -107,6 +108,14 @@ impl Settings {
     /// Whether the services under test are the reference's, which we build.
     pub(crate) fn builds(&self) -> bool {
         self.drives() && self.target.is_none()
+    }
+
+    /// Which build of them: only the one with the planted leaks knows the leaks' names.
+    pub(crate) fn build(&self) -> Build {
+        match self.mutant {
+            None => Build::Plain,
+            Some(_) => Build::Mutants,
+        }
     }
 
     /// Whether users are driven at all.

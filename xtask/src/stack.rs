@@ -6,7 +6,7 @@ mod reference;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use dbpool::Stress;
@@ -18,10 +18,10 @@ use tokio::sync::watch;
 
 use databases::Databases;
 
-use crate::binaries::Binaries;
 use crate::operator::Operator;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::supply::Supply;
 
 /// Gateways in front of one database.
 pub(crate) const REPLICAS: u8 = 2;
@@ -38,7 +38,7 @@ const CONNECTIONS: u16 = 100;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Order<'a> {
     /// `None` if no users are driven, or not through the reference services.
-    pub(crate) binaries: Option<&'a Binaries>,
+    pub(crate) binaries: Option<&'a Supply>,
     /// The target whose services these are; `None` for the reference services.
     pub(crate) target: Option<&'a TargetFile>,
     pub(crate) run_dir: &'a RunDir,
@@ -87,6 +87,8 @@ pub(crate) struct Stack {
     pub(crate) stress: Option<Stress>,
     /// What a report must say of the set-up.
     pub(crate) notes: Vec<String>,
+    /// How long there was nothing to wait for but the build of the services.
+    pub(crate) idle: Duration,
 }
 
 /// The services that users talk to.
@@ -136,19 +138,29 @@ impl Stack {
         progress: &Progress,
         half_way: impl Future<Output = ()>,
     ) -> Result<Self> {
-        let postgres = match order.needs_postgres() {
-            true => Some(order.postgres(guard, progress).await?),
-            false => None,
+        let binaries = async {
+            match order.binaries {
+                Some(supply) => supply.get().await.map(Some),
+                None => Ok(None),
+            }
         };
+        // what compiles needs no database, and the database no compiler
+        let (server, binaries) = tokio::try_join!(Server::start(guard, order, progress), binaries)?;
+        let idle = server.up.elapsed();
         half_way.await;
+        let Server {
+            postgres,
+            stress,
+            databases,
+            ..
+        } = server;
         let mut notes: Vec<String> = postgres.iter().flat_map(Postgres::notes).cloned().collect();
-        let (stress, chat) = match (order.target, order.binaries, &postgres) {
+        let chat = match (order.target, binaries, databases) {
             (Some(target), ..) => {
                 progress.stage("starting the services");
-                let chat = own::start(target, guard, order, postgres.as_ref()).await?;
-                (None, Some(chat))
+                Some(own::start(target, guard, order, postgres.as_ref()).await?)
             }
-            (None, Some(binaries), Some(postgres)) => {
+            (None, Some(binaries), Some(databases)) => {
                 progress.stage("starting the services");
                 notes.push(reference::reduced_hashing());
                 let starter = reference::Starter {
@@ -157,12 +169,9 @@ impl Stack {
                     binaries,
                     prefix: "",
                 };
-                let databases = Databases::create(postgres, starter.prefix).await?;
-                let (stress, chat) = tokio::try_join!(stress(postgres), starter.all(databases))?;
-                (Some(stress), Some(chat))
+                Some(starter.all(databases).await?)
             }
-            (None, None, Some(postgres)) => (Some(stress(postgres).await?), None),
-            (None, _, None) => (None, None),
+            (None, ..) => None,
         };
         if let Some(mutant) = order.mutant {
             notes.push(format!("a leak is planted: {mutant}"));
@@ -177,16 +186,18 @@ impl Stack {
             chat,
             stress,
             notes,
+            idle,
             postgres,
         })
     }
 
     /// The same services once more, in a database of their own beside the first.
     pub(crate) async fn beside(&self, guard: &Guard, order: Order<'_>, prefix: &str) -> Result<Chat> {
+        let supply = order.binaries.context("there are no services to start")?;
         let starter = reference::Starter {
             guard,
             order,
-            binaries: order.binaries.context("there are no services to start")?,
+            binaries: supply.get().await?,
             prefix,
         };
         let postgres = self.postgres.as_ref().context("there is no database")?;
@@ -250,7 +261,42 @@ impl Stack {
     }
 }
 
-async fn stress(postgres: &Postgres) -> Result<Stress> {
+/// The database server, and what is made in it before there are services.
+struct Server {
+    /// `None` if nothing needs it.
+    postgres: Option<Postgres>,
+    /// As in [`Stack`].
+    stress: Option<Stress>,
+    /// Of the reference services; `None` if they are not started.
+    databases: Option<Databases>,
+    /// When all that was there.
+    up: Instant,
+}
+
+impl Server {
+    async fn start(guard: &Guard, order: Order<'_>, progress: &Progress) -> Result<Self> {
+        let postgres = match order.needs_postgres() {
+            true => Some(order.postgres(guard, progress).await?),
+            false => None,
+        };
+        let (mut stress, mut databases) = (None, None);
+        if let (None, Some(postgres)) = (order.target, &postgres) {
+            stress = Some(stressed(postgres).await?);
+            if order.binaries.is_some() {
+                databases = Some(Databases::create(postgres, "").await?);
+            }
+        }
+        Ok(Self {
+            postgres,
+            stress,
+            databases,
+            up: Instant::now(),
+        })
+    }
+}
+
+/// The database that the pools are stressed in.
+async fn stressed(postgres: &Postgres) -> Result<Stress> {
     let owner = postgres
         .create_role("stress_owner", RoleOptions::default())
         .await?;

@@ -14,7 +14,6 @@ use tokio::sync::watch;
 use crate::alone::Bench;
 use crate::archive::Archive;
 use crate::audit;
-use crate::binaries::Binaries;
 use crate::cli::Plane;
 use crate::exit::Signal;
 use crate::fault::{Fault, Moment};
@@ -25,7 +24,11 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::settings::Settings;
 use crate::stack::{self, Chat, Order, POSTGRES, Stack};
+use crate::supply::Supply;
 use crate::vigil::Vigil;
+
+/// The last phases: users wait until their sessions have expired, and listen. Nothing is measured by then.
+const LEISURE: [PhaseKind; 2] = [PhaseKind::Boundary, PhaseKind::Drain];
 
 /// What a run is made of.
 #[derive(Clone, Copy)]
@@ -36,7 +39,7 @@ pub(crate) struct Trial<'a> {
     /// 25 bits, in every canary.
     pub(crate) run: u32,
     /// `None` if no users are driven.
-    pub(crate) binaries: Option<&'a Binaries>,
+    pub(crate) binaries: Option<&'a Supply>,
     pub(crate) run_dir: &'a RunDir,
     pub(crate) progress: &'a Progress,
     pub(crate) interrupt: &'a Interrupt,
@@ -61,8 +64,7 @@ pub(crate) enum Outcome {
 impl<'a> Trial<'a> {
     /// Runs and judges. Whatever happens, nothing is left running.
     pub(crate) async fn run(self) -> Result<Outcome> {
-        let epoch = Instant::now();
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let began = Instant::now();
         let guard = match stack::guard(self.run_dir).await {
             Ok(guard) => guard,
             Err(error) => return Ok(Outcome::NotStarted(error)),
@@ -83,6 +85,9 @@ impl<'a> Trial<'a> {
                 return Ok(outcome);
             }
         };
+        // a run is as long as it is, whatever there was to compile
+        let epoch = began + stack.idle;
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() - epoch.elapsed();
         let profile = self.settings.profile();
         let notes = self.notes(&profile, &stack.notes);
         let header = self.header(&profile, u64::try_from(started.as_millis())?, notes);
@@ -197,7 +202,7 @@ impl<'a> Trial<'a> {
         log.stage("audit", from);
     }
 
-    /// Whether the pools can be stressed while the users do nothing but listen.
+    /// Whether the pools can be stressed while the users [wait or listen](LEISURE).
     fn stresses_early(self) -> bool {
         let own_moment = |fault: &Fault| fault.moment == Moment::Pools;
         self.settings.selects(Plane::Dbpool) && !self.settings.faults.iter().any(own_moment)
@@ -277,7 +282,7 @@ impl<'a> Trial<'a> {
                 Ok(()) = progress.changed() => {
                     let progress = progress.borrow_and_update().clone();
                     self.show(&progress);
-                    if progress.phase == PhaseKind::Drain.name() && self.stresses_early() {
+                    if LEISURE.iter().any(|kind| progress.phase == kind.name()) && self.stresses_early() {
                         pools.iter_mut().for_each(|pools| pools.begin());
                     }
                     while let Some((_, fault)) = due.pop_if(|(phase, _)| *phase <= progress.done) {

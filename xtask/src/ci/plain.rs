@@ -13,9 +13,9 @@ use crate::workspace;
 /// No binary of a plain build holds the name of a planted leak, and no source of the harness does.
 pub(super) fn builds_are_clean() -> Result<String> {
     let quiet = Progress::new(true);
-    let mutants = Binaries::build(Build::Mutants, false, &quiet, None)?.mutants()?;
+    let mutants = Binaries::build(Build::Mutants, false, &quiet)?.mutants()?;
     ensure!(!mutants.is_empty(), "the build with planted leaks lists none");
-    let binaries = Binaries::build(Build::Plain, false, &quiet, None)?;
+    let binaries = Binaries::build(Build::Plain, false, &quiet)?;
     let own = std::env::current_exe().context("cannot find this program")?;
     let mut looked = 0;
     let paths = binaries.iter().map(|(_, path)| path).chain([own.as_path()]);
