@@ -73,17 +73,23 @@ impl Supply {
     /// Nobody needs it any more: a build that still runs is ended.
     pub(crate) async fn end(self) {
         if let Some(mut running) = self.building.into_inner() {
-            running.leash.pull();
+            running.pull();
             let _ = (&mut running.built).await;
+        }
+    }
+}
+
+impl Building {
+    fn pull(&self) {
+        if !self.built.is_finished() {
+            self.leash.pull();
         }
     }
 }
 
 impl Drop for Building {
     fn drop(&mut self) {
-        if !self.built.is_finished() {
-            self.leash.pull();
-        }
+        self.pull();
     }
 }
 

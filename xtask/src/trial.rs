@@ -72,8 +72,10 @@ impl<'a> Trial<'a> {
         let order = self.wanted();
         let half_way = self.strike(Moment::Start, None, &guard, None);
         let stack = tokio::select! {
-            started = Stack::start(&guard, order, self.progress, half_way) => started.map_err(Outcome::NotStarted),
+            biased;
+            // it ends a build, too, which is no failure then
             signal = self.interrupt.came() => Err(Outcome::Interrupted(signal)),
+            started = Stack::start(&guard, order, self.progress, half_way) => started.map_err(Outcome::NotStarted),
         };
         let stack = match stack {
             Ok(stack) => stack,
@@ -85,9 +87,10 @@ impl<'a> Trial<'a> {
                 return Ok(outcome);
             }
         };
-        // a run is as long as it is, whatever there was to compile
+        // what had to be compiled when all else was there is no part of the run
         let epoch = began + stack.idle;
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() - epoch.elapsed();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started = now.saturating_sub(epoch.elapsed());
         let profile = self.settings.profile();
         let notes = self.notes(&profile, &stack.notes);
         let header = self.header(&profile, u64::try_from(started.as_millis())?, notes);

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::backends::Backends;
 use super::identity::Identity;
-use super::limits::{CHECKOUT_TIMEOUT, DATABASE_CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
+use super::limits::{BEGIN_TIMEOUT, CHECKOUT_TIMEOUT, DATABASE_CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
 use super::protocol::Failure;
 use crate::config::{ConfigError, ROLE_RIGHTS_SQL, refuse_strong_role};
 use crate::metrics::Metrics;
@@ -100,7 +100,7 @@ impl Database {
         let timeouts = Timeouts {
             wait: Some(CHECKOUT_TIMEOUT),
             create: Some(DATABASE_CONNECT_TIMEOUT),
-            recycle: Some(DATABASE_CONNECT_TIMEOUT),
+            recycle: None,
         };
         let pool = Pool::builder(manager)
             .max_size(size)
@@ -234,7 +234,10 @@ impl Checkout {
         let tenant_id = tenant_id.to_string();
         let arguments: Arguments<'_> = &[&user_id, &tenant_id];
         // what is asked second is answered second: one wait is enough for both
-        let ((), row) = tokio::try_join!(biased; acting.begin(begin), acting.row(identify, arguments))?;
+        let begun = async { tokio::try_join!(biased; acting.begin(begin), acting.row(identify, arguments)) };
+        let ((), row) = tokio::time::timeout(BEGIN_TIMEOUT, begun)
+            .await
+            .map_err(|_| Failure::unavailable("the database does not answer"))??;
         acting.backend = row.get(2);
         let user_id = identity.map_or(Uuid::nil(), |identity| identity.user_id);
         self.backends.lend(acting.backend, user_id);
@@ -312,8 +315,9 @@ impl Acting<'_> {
 
     /// Makes it last. What was read or written counts only after this.
     pub(crate) async fn commit(mut self) -> Result<(), Failure> {
-        self.open = false;
         self.client.batch_execute("COMMIT").await?;
+        // what was not committed, for whatever reason, is rolled back
+        self.open = false;
         self.backends.commit(self.backend);
         Ok(())
     }

@@ -56,8 +56,10 @@ pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Wait for a database connection of the pool.
 pub const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Opening a database connection, and cleaning one that comes back.
+/// Opening a database connection.
 pub const DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Beginning a transaction, the reset of its connection included.
+pub const BEGIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// One statement in the database, enforced there.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
