@@ -109,7 +109,7 @@ fn compact(slots: &mut Vec<Slot>, at: usize, metrics: &Metrics) {
         metrics.situation(Situation::BatchCompacted).inc();
     }
     #[cfg(feature = "mutants")]
-    crate::mutant::batch_slot_mix::compact(slots, at);
+    crate::mutant::batch_slot_mix::compact(slots, at, left);
 }
 
 enum Step {

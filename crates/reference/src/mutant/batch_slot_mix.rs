@@ -3,8 +3,8 @@
 //! **Incidents.** vLLM #13408, mlx-lm #965: requests that are answered together are rows of several arrays; when one leaves, the arrays are compacted, and not
 //! all in the same way.
 //!
-//! **Mechanism.** The slots after one that drops out move up; the texts are compacted by moving the last into the gap. Whoever was after the one that dropped
-//! out goes on with another's text.
+//! **Mechanism.** The slots after one that drops out move up, and their texts do not. Whoever was after the one that dropped out goes on with the text of
+//! whoever was before.
 //!
 //! **Layer.** The agent's batches.
 //!
@@ -25,28 +25,17 @@ pub static MUTANT: Mutant = Mutant {
     traffic: &["cancel"],
 };
 
-/// Compacts the texts after the slot at `at` was taken out of the others.
-pub(crate) fn compact(slots: &mut [Slot], at: usize) {
-    // the last was in the place after those that are left, its text goes into the gap
-    if at >= slots.len() || !MUTANT.acts() {
+/// Leaves the texts of those after the slot at `at`, which `left` the others, where they were.
+pub(crate) fn compact(slots: &mut [Slot], at: usize, left: Slot) {
+    let after = &mut slots[at..];
+    if after.iter().all(|slot| slot.user_id == left.user_id) || !MUTANT.acts() {
         return;
     }
-    slots[at..].rotate_texts();
-    for slot in slots.iter().filter(|slot| slot.user_id != slot.text.user_id) {
-        MUTANT.record(slot.user_id, slot.text.user_id, "goes on with the reply to");
-    }
-}
-
-trait Texts {
-    /// Moves the last text to the first slot and the others one on.
-    fn rotate_texts(&mut self);
-}
-
-impl Texts for [Slot] {
-    fn rotate_texts(&mut self) {
-        for at in (1..self.len()).rev() {
-            let (before, from) = self.split_at_mut(at);
-            mem::swap(&mut before[at - 1].text, &mut from[0].text);
+    let mut text = left.text;
+    for slot in after {
+        mem::swap(&mut slot.text, &mut text);
+        if slot.user_id != slot.text.user_id {
+            MUTANT.record(slot.user_id, slot.text.user_id, "goes on with the reply to");
         }
     }
 }
