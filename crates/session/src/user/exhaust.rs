@@ -27,8 +27,8 @@ const MALFORMED: u32 = 4;
 const AFTER: u32 = 4;
 
 impl VirtualUser {
-    /// Takes all places that it can get, cancels some of what it asked for, asks for more in vain, and posts on. What is not
-    /// cancelled may not end as cancelled.
+    /// Takes all places that it can get, cancels some of what it asked for, asks for more in vain, and posts on. Nothing that it
+    /// has not cancelled may end as cancelled.
     pub(super) async fn exhaust(&self) {
         let (Some(socket), Some(thread), Some(short)) =
             (self.main.socket(), self.long_thread(), self.first_thread())
@@ -46,7 +46,8 @@ impl VirtualUser {
             first.first_piece().await;
         }
         for _ in 0..MALFORMED {
-            socket.call(Self::malformed(&thread)).await;
+            let answer = socket.call(Self::malformed(&thread)).await;
+            self.see_uncancelled(&socket, &answer);
         }
         let others = if self.person.rank.is_multiple_of(2) {
             patient.split_off(CANCELLED.min(patient.len()))
@@ -74,6 +75,9 @@ impl VirtualUser {
             let requests = (0..HASTY).map_while(|_| self.hasty(thread));
             let hasty: Vec<_> = requests.map_while(|request| socket.begin(request).ok()).collect();
             let answers = join_all(hasty.into_iter().map(Attempt::end)).await;
+            answers
+                .iter()
+                .for_each(|answer| self.see_uncancelled(socket, answer));
             if answers.iter().any(Answer::is_unanswered) {
                 return false;
             }
@@ -88,7 +92,9 @@ impl VirtualUser {
         let posts: Vec<_> = (0..AFTER)
             .map_while(|_| self.begin_post(socket, thread))
             .collect();
-        join_all(posts.into_iter().map(Attempt::end)).await;
+        for answer in join_all(posts.into_iter().map(Attempt::end)).await {
+            self.see_uncancelled(socket, &answer);
+        }
     }
 
     fn hasty(&self, thread: &str) -> Option<Request> {
