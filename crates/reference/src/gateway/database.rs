@@ -330,13 +330,14 @@ impl Acting<'_> {
 
 impl Drop for Acting<'_> {
     fn drop(&mut self) {
-        #[cfg(feature = "mutants")]
-        if self.open && crate::mutant::dirty_transaction::leaves() {
+        if !self.open {
             return;
         }
-        if self.open {
-            // sent when first polled; whatever the connection is asked next is answered after it
-            let _ = self.client.batch_execute("ROLLBACK").now_or_never();
+        #[cfg(feature = "mutants")]
+        if crate::mutant::dirty_transaction::leaves() {
+            return;
         }
+        // sent when first polled; whatever the connection is asked next is answered after it
+        let _ = self.client.batch_execute("ROLLBACK").now_or_never();
     }
 }
