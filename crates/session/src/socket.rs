@@ -3,6 +3,7 @@
 mod attempt;
 #[cfg(test)]
 mod autobahn;
+mod cancellation;
 mod connect;
 mod greeting;
 mod kin;

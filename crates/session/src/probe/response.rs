@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 use history::{At, Check, Interval, Outcome, ProbeResult, User};
 
 use super::Tried;
-use crate::answer::Answer;
 use crate::codec::Slot;
 use crate::profile::Action;
 use crate::socket::{Attempt, Request, Socket};
@@ -36,24 +35,10 @@ impl VirtualUser {
         let Some(thread) = self.long_thread().or_else(|| self.first_thread()) else {
             return;
         };
-        let from = self.worker.clock.now();
         let posts: Vec<_> = (0..POSTS)
             .filter_map(|_| self.begin_post(socket, &thread))
             .collect();
-        for answer in join_all(posts.into_iter().map(Attempt::end)).await {
-            if answer.outcome != Outcome::Fail("cancelled".to_owned()) {
-                continue;
-            }
-            let attacker = User(self.person.user.0 + 1);
-            self.tried_by(
-                attacker,
-                Tried {
-                    result: ProbeResult::Accepted,
-                    detail: "a reply ended that its user had not cancelled".to_owned(),
-                    ..self.refused_to_cancel(socket, self.person.user, from)
-                },
-            );
-        }
+        join_all(posts.into_iter().map(Attempt::end)).await;
     }
 
     async fn cancel_as_attacker(&self, socket: &Rc<Socket>) {
@@ -81,20 +66,6 @@ impl VirtualUser {
             controls: (before, after),
             result,
             ..self.refused_to_cancel(socket, victim, from)
-        });
-    }
-
-    /// Says so if an op of its own ended as cancelled that it has not cancelled.
-    pub(crate) fn see_uncancelled(&self, socket: &Socket, answer: &Answer) {
-        if answer.outcome != Outcome::Fail("cancelled".to_owned()) {
-            return;
-        }
-        self.tried(Tried {
-            name: "an op that nobody cancelled",
-            victim: Some(self.person.user),
-            result: ProbeResult::Accepted,
-            detail: "it ended as cancelled".to_owned(),
-            ..self.refused_to_cancel(socket, self.person.user, answer.during.from)
         });
     }
 

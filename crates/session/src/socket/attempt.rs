@@ -107,6 +107,7 @@ impl Socket {
             .ops
             .get(&request.action)
             .ok_or("the target has no such op")?;
+        self.ledger.borrow_mut().cancel(&request);
         let (id, op) = self.ledger.borrow_mut().next_id();
         let mut digits = itoa::Buffer::new();
         let id = digits.format(id);
@@ -259,6 +260,10 @@ impl Socket {
             if !(shared && matches!(fact, Fact::ThreadIssued(_))) {
                 self.worker.record_at(at, fact);
             }
+        }
+        if open.is_stray(&outcome) && self.dialect().can(Action::Cancel) {
+            let stray = open.stray(self.holder, at);
+            self.worker.record_at(at, Fact::Probe(stray));
         }
         let during = Interval {
             from: open.invoked,

@@ -40,6 +40,8 @@ pub(crate) struct Open {
     pub(crate) made: Values,
     /// Whether a piece of a streamed answer has come.
     pub(crate) begun: bool,
+    /// Whether its user has asked for it to be cancelled.
+    pub(super) cancelled: bool,
     /// Its end.
     answer: Option<Answer>,
     /// Whoever waits for any of that.
@@ -193,6 +195,7 @@ impl Open {
             values: Values::new(),
             made: Values::new(),
             begun: false,
+            cancelled: false,
             answer: None,
             waiting: None,
         }

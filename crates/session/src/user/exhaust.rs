@@ -27,8 +27,7 @@ const MALFORMED: u32 = 4;
 const AFTER: u32 = 4;
 
 impl VirtualUser {
-    /// Takes all places that it can get, cancels some of what it asked for, asks for more in vain, and posts on. Nothing that it
-    /// has not cancelled may end as cancelled.
+    /// Takes all places that it can get, cancels some of what it asked for, asks for more in vain, and posts on.
     pub(super) async fn exhaust(&self) {
         let (Some(socket), Some(thread), Some(short)) =
             (self.main.socket(), self.long_thread(), self.first_thread())
@@ -46,8 +45,7 @@ impl VirtualUser {
             first.first_piece().await;
         }
         for _ in 0..MALFORMED {
-            let answer = socket.call(Self::malformed(&thread)).await;
-            self.see_uncancelled(&socket, &answer);
+            socket.call(Self::malformed(&thread)).await;
         }
         let others = if self.person.rank.is_multiple_of(2) {
             patient.split_off(CANCELLED.min(patient.len()))
@@ -62,10 +60,7 @@ impl VirtualUser {
             return;
         }
         self.post_on(&socket, &short).await;
-        join_all(patient.into_iter().map(Attempt::end)).await;
-        for answer in join_all(others.into_iter().map(Attempt::end)).await {
-            self.see_uncancelled(&socket, &answer);
-        }
+        join_all(patient.into_iter().chain(others).map(Attempt::end)).await;
         self.post_on(&socket, &short).await;
     }
 
@@ -75,9 +70,6 @@ impl VirtualUser {
             let requests = (0..HASTY).map_while(|_| self.hasty(thread));
             let hasty: Vec<_> = requests.map_while(|request| socket.begin(request).ok()).collect();
             let answers = join_all(hasty.into_iter().map(Attempt::end)).await;
-            answers
-                .iter()
-                .for_each(|answer| self.see_uncancelled(socket, answer));
             if answers.iter().any(Answer::is_unanswered) {
                 return false;
             }
@@ -92,9 +84,7 @@ impl VirtualUser {
         let posts: Vec<_> = (0..AFTER)
             .map_while(|_| self.begin_post(socket, thread))
             .collect();
-        for answer in join_all(posts.into_iter().map(Attempt::end)).await {
-            self.see_uncancelled(socket, &answer);
-        }
+        join_all(posts.into_iter().map(Attempt::end)).await;
     }
 
     fn hasty(&self, thread: &str) -> Option<Request> {
