@@ -6,6 +6,34 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::client::Client;
 use crate::stack::{Stack, poll};
 
+/// The database's backends that serve the gateways, paused until dropped.
+struct Paused(Vec<String>);
+
+impl Paused {
+    async fn all(stack: &Stack) -> Self {
+        let mut root = stack.cluster.connect("root").await;
+        let backends = "select pid::text from pg_stat_activity where usename = 'gateway'";
+        let backends = sqlx::query_scalar(backends).fetch_all(&mut root).await;
+        let paused = Self(backends.expect("their ids"));
+        paused.tell("-STOP");
+        paused
+    }
+
+    fn tell(&self, signal: &str) {
+        let told = std::process::Command::new("kill")
+            .arg(signal)
+            .args(&self.0)
+            .status();
+        assert!(told.expect("kill is on PATH").success());
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        self.tell("-CONT");
+    }
+}
+
 const SECRET: &str = "canary-in-a-bad-frame";
 
 async fn check(client: &mut Client, message: String, expect: (Option<&str>, &str)) {
@@ -164,4 +192,19 @@ async fn a_slow_reader_is_closed_and_holds_nobody_up() {
         (gateway.metric("slow_readers_total").await == 1.0).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_is_not_waited_for_and_used_again_afterwards() {
+    let stack = Stack::start().await;
+    let (_, _, mut client) = stack.enter("one", "red", 0).await;
+    let thread = json!({ "title": "plans" });
+    client.ok("thread.create", thread.clone()).await;
+    let paused = Paused::all(&stack).await;
+    for _ in 0..2 {
+        let refused = client.ask("thread.create", thread.clone()).await;
+        assert_eq!(refused, Err("unavailable".to_owned()));
+    }
+    drop(paused);
+    client.ok("thread.create", thread).await;
 }
