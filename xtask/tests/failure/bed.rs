@@ -20,6 +20,8 @@ use serde_json::Value;
 const HUNG: Duration = Duration::from_secs(120);
 /// How long what it has started may take to go after it.
 const GONE_WITHIN: Duration = Duration::from_secs(15);
+/// How long a run may take to make a file that is waited for.
+const MADE_WITHIN: Duration = Duration::from_secs(30);
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -61,6 +63,14 @@ impl Ended {
 /// The command under test.
 pub(crate) fn xtask() -> &'static str {
     env!("CARGO_BIN_EXE_xtask")
+}
+
+/// Waits until a run has made it, or for as long as that may take.
+pub(crate) fn await_file(path: &Path) {
+    let limit = Instant::now() + MADE_WITHIN;
+    while !path.exists() && Instant::now() < limit {
+        thread::sleep(LOOK);
+    }
 }
 
 impl Bed {

@@ -16,9 +16,8 @@ mod row;
 mod surroundings;
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use bed::{Bed, xtask};
+use bed::{Bed, await_file, xtask};
 use row::{BRIEF, Row, check_all, head, tell};
 
 /// A row in which the audit must have been whole.
@@ -172,11 +171,7 @@ fn a_terminal_that_goes_away() {
     let mut terminal = bed.command("script");
     terminal.args(["--quiet", "--command", &run, "/dev/null"]);
     let ended = bed.watch_and([terminal], |running| {
-        let drive = bed.out().join("history/worker-2.events");
-        let limit = Instant::now() + Duration::from_secs(30);
-        while !drive.exists() && Instant::now() < limit {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        await_file(&bed.out().join("history/worker-2.events"));
         running[0].child.kill().unwrap();
     });
     tell(

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::process::Command;
 
-use crate::bed::{Bed, Ended, xtask};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bed::{Bed, Ended, await_file, xtask};
 use crate::row::{BRIEF, Row, head, tell, words};
 
 /// A run of this bed, with `program` before the command: `sh -c ... xtask e2e ...`.
@@ -85,6 +87,28 @@ fn an_ordinary_user_needs_no_more_than_root() {
         .env_remove("XDG_CACHE_HOME");
     let ended = bed.watch_one(command);
     check("as an ordinary user", &ended, &VALID, &[]);
+}
+
+/// Here cargo builds for ever; whatever else it is asked, it does.
+#[test]
+fn a_signal_while_cargo_builds() {
+    head();
+    for (name, signal, code) in [("int", Signal::INT, 130), ("term", Signal::TERM, 143)] {
+        let bed = Bed::new();
+        let cargo = bed.path("cargo");
+        let real = env!("CARGO");
+        let script = format!("#!/bin/sh\ntest \"$1\" != build || exec sleep 1000\nexec {real} \"$@\"\n");
+        fs::write(&cargo, script).unwrap();
+        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = bed.command(xtask());
+        command.args(["e2e", "--out"]).arg(bed.out()).env("CARGO", cargo);
+        let ended = bed.watch_and([command], |running| {
+            await_file(&bed.out().join("logs/postgres.log"));
+            kill_process(Pid::from_child(&running[0].child), signal).unwrap();
+        });
+        let says = ["interrupted while the services were starting"];
+        check(&format!("{name} while cargo builds"), &ended[0], &[code], &says);
+    }
 }
 
 fn account(name: &str) -> u32 {
