@@ -383,7 +383,7 @@ pub struct Probe<'a> {
     /// Its name: what was tried.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
-    /// Who tried.
+    /// Who tried; whoever it happened to, where that cannot be told.
     pub attacker: User,
     /// Against whom; `None` if against the service as such.
     pub victim: Option<User>,

@@ -118,10 +118,6 @@ impl VirtualUser {
         let (user, conn) = (self.person.user, tried.conn);
         let probe = || TracedStep::Tried(tried.traced(class));
         self.worker.tracer.tell(user, conn.unwrap_or(Conn(0)), probe);
-        self.tried_by(user, tried);
-    }
-
-    fn tried_by(&self, attacker: User, tried: Tried) {
         let Tried {
             check,
             name,
@@ -136,7 +132,7 @@ impl VirtualUser {
         self.worker.record(Fact::Probe(Probe {
             check,
             name: name.into(),
-            attacker,
+            attacker: user,
             victim,
             replica,
             conn,

@@ -65,6 +65,12 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Whether the target can do `action`, in one of its dialects at least.
+    #[must_use]
+    pub fn can(&self, action: Action) -> bool {
+        self.dialects.iter().any(|dialect| dialect.can(action))
+    }
+
     /// Whether users have tokens, or anything else that proves who they are to HTTP.
     #[must_use]
     pub fn has_tokens(&self) -> bool {
@@ -76,15 +82,15 @@ impl Profile {
     /// Checks that nothing in the profile would prove, and what is not there; those that are said not to apply are left out.
     #[must_use]
     pub fn unproven(&self) -> Vec<(Check, &'static str)> {
-        let can = |action| self.dialects.iter().any(|dialect| dialect.can(action));
         let derives = |dialect: &Dialect| dialect.ops.get(&Action::Post).is_some_and(|post| post.derives);
-        let named = can(Action::WhoAmI) || self.http.me.is_some() || self.dialects.iter().any(Dialect::names);
+        let named =
+            self.can(Action::WhoAmI) || self.http.me.is_some() || self.dialects.iter().any(Dialect::names);
         let owned = self.dialects.iter().any(Dialect::connects_to_owned);
         let ends = [&self.http.logout, &self.http.login_short, &self.http.refresh];
         let all = [
             (
                 Check::Thread,
-                can(Action::CreateThread) || owned,
+                self.can(Action::CreateThread) || owned,
                 "nothing is made that has an owner: `create-thread`",
             ),
             (

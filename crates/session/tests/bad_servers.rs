@@ -5,11 +5,12 @@ mod servers;
 
 use std::time::{Duration, Instant};
 
-use driving::{BOUND, against, one, proves_nothing, reference, run};
+use driving::{BOUND, against, one, proves_nothing, quick, reference, run, run_on};
 use history::{Check, Fact};
 use isolation::State;
 use servers::{Manner, Servers};
 use session::plan::{Plan, Scale};
+use session::profile::{Action, Profile};
 use session::{Drive, DriveError, Progress, drive};
 use tokio::sync::watch;
 
@@ -39,6 +40,37 @@ fn closes() {
 #[test]
 fn errors() {
     proves_nothing(&against(Manner::Errors), "start barrier: 12 users");
+}
+
+/// How many users had something end as cancelled that they had not cancelled, where all does.
+fn ended_as_cancelled(profile: Profile) -> usize {
+    let servers = Servers::start(Manner::Cancels);
+    let services = (servers.auth.clone(), servers.gateway.clone());
+    let (_raise, interrupt) = watch::channel(false);
+    let scale = Scale {
+        rounds: 1,
+        ..Scale::default()
+    };
+    let judgement = run_on(profile, scale, quick(), services, interrupt).judgement;
+    proves_nothing(&judgement, "start barrier: 12 users");
+    let found = judgement.findings.iter();
+    found
+        .filter(|found| found.detail.ends_with(" ended as cancelled"))
+        .count()
+}
+
+#[test]
+fn cancels() {
+    assert_eq!(ended_as_cancelled(reference()), 12);
+}
+
+#[test]
+fn cancels_where_that_may_mean_anything() {
+    let mut profile = reference();
+    for dialect in &mut profile.dialects {
+        dialect.ops.remove(&Action::Cancel);
+    }
+    assert_eq!(ended_as_cancelled(profile), 0);
 }
 
 #[test]

@@ -252,6 +252,7 @@ impl Ledger {
             (self.seen_as.overflowed(), "identities read back"),
             (self.endings.overflowed(), "ended sessions"),
             (self.stored.overflowed(), "stored canaries"),
+            (self.probed.overflowed(), "probes"),
             (self.situations.overflowed(), "situations"),
             (self.pools.overflowed(), "pools"),
         ]
@@ -417,6 +418,10 @@ impl Ledger {
         let count = &mut self.probes[index(probe.check)];
         count.total += 1;
         count.refused += u64::from(resolved);
+        if probe.result == ProbeResult::Accepted {
+            // a violation, of which no more has to be known: however many they are, they take nothing from the others
+            return;
+        }
         let value = Probed {
             check: probe.check,
             name: probe.name.clone().into_owned(),
@@ -424,7 +429,6 @@ impl Ledger {
             conn: probe.conn,
             during: probe.during,
             shortfall: match probe.result {
-                ProbeResult::Accepted => None,
                 _ if resolved => None,
                 ProbeResult::Lost => Some(probe.detail.clone().into_owned()),
                 _ => Some("the same on its user's own was not accepted".into()),

@@ -137,6 +137,26 @@ fn a_violation_outweighs_everything() {
     assert_eq!(judgement.overall(), State::Violated);
 }
 
+/// Many that were accepted take nothing from the others; more of the others than are kept are told.
+#[test]
+fn probes_without_end() {
+    let many = |result| {
+        let mut story = Story::clean();
+        for _ in 0..5_000 {
+            story.probe(Check::Response, result);
+        }
+        story.judge()
+    };
+    let violated = many(ProbeResult::Accepted);
+    assert_eq!(violated.verdict(Check::Response).state, State::Violated);
+    assert_eq!(violated.verdict(Check::Token).state, State::Valid);
+    let crowded = many(ProbeResult::Refused).verdict(Check::Token).to_string();
+    assert!(
+        crowded.contains("there were more probes than are kept"),
+        "{crowded}"
+    );
+}
+
 #[test]
 fn a_role_that_never_succeeded() {
     let mut story = Story::clean();

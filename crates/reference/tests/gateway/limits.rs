@@ -15,21 +15,20 @@ impl Paused {
         let backends = "select pid::text from pg_stat_activity where usename = 'gateway'";
         let backends = sqlx::query_scalar(backends).fetch_all(&mut root).await;
         let paused = Self(backends.expect("their ids"));
-        paused.tell("-STOP");
+        assert!(paused.tell("-STOP"));
         paused
     }
 
-    fn tell(&self, signal: &str) {
-        let told = std::process::Command::new("kill")
-            .arg(signal)
-            .args(&self.0)
-            .status();
-        assert!(told.expect("kill is on PATH").success());
+    fn tell(&self, signal: &str) -> bool {
+        let mut kill = std::process::Command::new("kill");
+        let told = kill.arg(signal).args(&self.0).status();
+        told.is_ok_and(|status| status.success())
     }
 }
 
 impl Drop for Paused {
     fn drop(&mut self) {
+        // one that has ended meanwhile needs nothing
         self.tell("-CONT");
     }
 }

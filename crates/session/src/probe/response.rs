@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::join_all;
-use history::{At, Check, Interval, Outcome, ProbeResult, User};
+use history::{Check, Interval, Outcome, ProbeResult, User};
 
 use super::Tried;
 use crate::codec::Slot;
@@ -30,7 +30,7 @@ impl VirtualUser {
         }
     }
 
-    /// Its replies take long, so that they are in flight when the attacker comes.
+    /// Its replies take long, so that they are in flight when the attacker comes; one that ends as cancelled is seen as any is.
     async fn post_as_victim(&self, socket: &Rc<Socket>) {
         let Some(thread) = self.long_thread().or_else(|| self.first_thread()) else {
             return;
@@ -42,7 +42,6 @@ impl VirtualUser {
     }
 
     async fn cancel_as_attacker(&self, socket: &Rc<Socket>) {
-        let victim = User(self.person.user.0 - 1);
         let first = socket.next_id();
         socket.skip_ids(ASIDE);
         let before = self.cancel_own(socket).await;
@@ -62,26 +61,17 @@ impl VirtualUser {
             }
         }
         let after = self.cancel_own(socket).await;
-        self.tried(Tried {
-            controls: (before, after),
-            result,
-            ..self.refused_to_cancel(socket, victim, from)
-        });
-    }
-
-    /// What ends now and is as it should be.
-    fn refused_to_cancel(&self, socket: &Socket, victim: User, from: At) -> Tried {
         let (holder, to) = (socket.holder(), self.worker.clock.now());
-        Tried {
+        self.tried(Tried {
             check: Check::Response,
             name: "cancelling by another's request id",
-            victim: Some(victim),
+            victim: Some(User(self.person.user.0 - 1)),
             replica: holder.replica,
             conn: Some(holder.conn),
-            controls: (true, true),
-            result: ProbeResult::Refused,
+            controls: (before, after),
+            result,
             detail: "nothing of that id to cancel here".to_owned(),
             during: Interval { from, to },
-        }
+        });
     }
 }

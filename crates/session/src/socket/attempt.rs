@@ -107,7 +107,6 @@ impl Socket {
             .ops
             .get(&request.action)
             .ok_or("the target has no such op")?;
-        self.ledger.borrow_mut().cancel(&request);
         let (id, op) = self.ledger.borrow_mut().next_id();
         let mut digits = itoa::Buffer::new();
         let id = digits.format(id);
@@ -135,7 +134,11 @@ impl Socket {
         let deadline = after(at, wait);
         let mut open = Open::new(op, request.action, at, deadline, request.change);
         open.made = made;
-        self.ledger.borrow_mut().begin(open);
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            ledger.cancel(&request);
+            ledger.begin(open);
+        }
         self.set_alarm(deadline);
         match at_once {
             true => self.ask_so(op, shape, frames, &request),
@@ -261,7 +264,7 @@ impl Socket {
                 self.worker.record_at(at, fact);
             }
         }
-        if open.is_stray(&outcome) && self.dialect().can(Action::Cancel) {
+        if open.is_stray(&outcome) && self.worker.target.profile.can(Action::Cancel) {
             let stray = open.stray(self.holder, at);
             self.worker.record_at(at, Fact::Probe(stray));
         }

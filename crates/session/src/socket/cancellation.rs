@@ -29,7 +29,7 @@ impl Open {
         !self.cancelled && matches!(outcome, Outcome::Fail(code) if code == CANCELLED)
     }
 
-    /// That it did, at `at`: somebody else's cancellation was accepted, whose is not known.
+    /// That it did, at `at`; whose doing that was is not known.
     pub(super) fn stray(&self, holder: Holder, at: At) -> Probe<'static> {
         Probe {
             check: Check::Response,
@@ -41,7 +41,12 @@ impl Open {
             control_before: true,
             control_after: true,
             result: ProbeResult::Accepted,
-            detail: format!("{:?} as {} ended as cancelled", self.action, self.op.number()).into(),
+            detail: format!(
+                "{} as {} ended as cancelled",
+                self.action.name(),
+                self.op.number()
+            )
+            .into(),
             during: Interval {
                 from: self.invoked,
                 to: at,

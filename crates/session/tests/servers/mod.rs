@@ -29,6 +29,8 @@ pub(crate) enum Manner {
     Closes,
     /// Answers everything with an error.
     Errors,
+    /// Answers everything as if it had been cancelled.
+    Cancels,
     /// Answers everybody alike, and gives out one thread id.
     SameForAll,
     /// As [`Self::SameForAll`], and serves a connection only when the one before it has ended.
@@ -215,6 +217,7 @@ fn answers(request: &Value, manner: Manner) -> Vec<Value> {
     match manner {
         Manner::Silent | Manner::Closes | Manner::CutsOff | Manner::Hostile(_) => Vec::new(),
         Manner::Errors => vec![json!({"re": id, "err": {"code": "internal", "message": "no"}})],
+        Manner::Cancels => vec![json!({"re": id, "err": {"code": "cancelled", "message": "no"}})],
         Manner::SameForAll | Manner::OneByOne if request["op"] == "message.post" => vec![
             json!({"re": id, "ack": {"thread_id": ONE_ID, "seq": 1}}),
             json!({"re": id, "delta": {"n": 0, "text": "the same for all"}}),
