@@ -10,8 +10,8 @@ pub(crate) const SIGHTINGS_MAX: usize = 1 << 20;
 pub(crate) const FINDINGS_MAX: usize = 1024;
 /// Identities read back whose exposure is kept.
 pub(crate) const IDENTIFIED_MAX: usize = 1 << 16;
-/// Probes that are kept by name.
-pub(crate) const PROBES_MAX: usize = 4096;
+/// Probes that are kept by name: one for every second user is usual, and a thousand.
+pub(crate) const PROBES_MAX: usize = 1 << 16;
 /// Names of situations, pools, phases.
 pub(crate) const NAMES_MAX: usize = 4096;
 /// Problems, deaths and limits that are kept in words.
