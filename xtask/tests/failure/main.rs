@@ -5,6 +5,8 @@
 //! ```text
 //! cargo test -p xtask --test failure -- --nocapture --test-threads 1 --include-ignored
 //! ```
+//!
+//! Not under `nohup`: it hands on that SIGHUP is ignored, which a run obeys, and the rows of SIGHUP then fail.
 
 #![expect(
     clippy::unwrap_used,

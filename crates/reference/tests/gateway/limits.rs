@@ -6,6 +6,8 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::client::Client;
 use crate::stack::{Stack, poll};
 
+const SECRET: &str = "canary-in-a-bad-frame";
+
 /// The database's backends that serve the gateways, paused until dropped.
 struct Paused(Vec<String>);
 
@@ -32,8 +34,6 @@ impl Drop for Paused {
         self.tell("-CONT");
     }
 }
-
-const SECRET: &str = "canary-in-a-bad-frame";
 
 async fn check(client: &mut Client, message: String, expect: (Option<&str>, &str)) {
     client.send(message).await;
